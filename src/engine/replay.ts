@@ -1,0 +1,38 @@
+/** Replay: what the journal holds that no seal has taken. A record counts only under the lease it was written under. */
+import type { Log } from '../ports/log.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
+import { markDone, type HeldSpan, type Outcome } from './held.ts';
+import { readRecord } from './record.ts';
+
+export type ReplayDeps = {
+  readonly log: Log;
+  readonly spans: readonly HeldSpan[];
+  readonly upstreamFor: (model: string) => Upstream;
+};
+
+export async function replay(deps: ReplayDeps): Promise<Outcome[]> {
+  const held = new Map<string, HeldSpan[]>();
+  for (const span of deps.spans) {
+    const key = segmentKey(span.lease.batchId, span.lease.segment);
+    held.set(key, [...(held.get(key) ?? []), span]);
+  }
+  const outcomes: Outcome[] = [];
+  await deps.log.scan((file, payload) => {
+    const record = readRecord(payload);
+    if (!record) return;
+    const spans = held.get(segmentKey(record.batchId, record.segment)) ?? [];
+    const span = spans.find(({ lease }) => lease.epoch === record.epoch && record.item >= lease.from && record.item < lease.to);
+    // Sealed already, or the lease has passed on: the line is another's now.
+    if (!span || !markDone(span, record.item)) return;
+    const { item, outcome: kind, usage, model, upstream } = record;
+    const tier = deps.upstreamFor(span.segment.model).tier;
+    outcomes.push({ span, item, kind, line: new Uint8Array(record.line), usage, model, upstream, tier, file });
+  });
+  // After a kill -9 the tail is in the kernel's hands only: nothing is sealed before it is on the disk.
+  await deps.log.sync();
+  return outcomes;
+}
+
+function segmentKey(batchId: string, segment: number): string {
+  return `${batchId}/${segment}`;
+}

@@ -1,0 +1,310 @@
+/**
+ * The spans this node holds, and the batches it knows: claims, leases, discovery. Only indexes are in memory.
+ *
+ * A lease counts from before it was asked for, by the monotonic clock; when it may have run out, sending stops.
+ */
+import { SegmentIndex } from '../bytes/segment-index.ts';
+import { isFinal, type Batch } from '../domain/batch.ts';
+import { BATCHES_KNOWN_MAX, DISCOVER_MS, LEASE_MS } from '../domain/limits.ts';
+import { countsTotal } from '../domain/outcome.ts';
+import { testBit } from '../domain/segment.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Catalog, HeldSpan as HeldRow } from '../ports/catalog.ts';
+import type { World } from '../ports/world.ts';
+import type { Command, Input, LaneId, SpanId } from '../scheduler/messages.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
+import { Bodies, BodyBudget } from './bodies.ts';
+import { createRun, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
+
+export type SpansDeps = {
+  readonly node: string;
+  readonly catalog: Catalog;
+  readonly blobs: Blobs;
+  readonly world: World;
+  readonly upstreamFor: (model: string) => Upstream;
+  readonly weightOf: (workspaceId: string) => number;
+  readonly graceMs: number;
+  readonly post: (input: Input) => void;
+  /** A claim has been answered: there may be nothing left to claim. */
+  readonly onClaimed: (run: BatchRun) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** Sending stops this long before a lease could run out. */
+const leaseMarginMs = 5_000;
+const discoverPage = 500;
+/** Spans of a closing batch leased at once: their lines are made from indexes alone. */
+const closingClaim = 64;
+
+export class Spans {
+  readonly #deps: SpansDeps;
+  readonly #runs = new Map<string, BatchRun>();
+  readonly #held = new Map<SpanId, HeldSpan>();
+  readonly #lanes = new Map<string, LaneId>();
+  readonly #budget = new BodyBudget();
+  #lastSpanId = 0;
+  #leasedUntilMs = Infinity;
+  #renewing = false;
+  #renewAtMs = 0;
+  #discovering = false;
+  #discoverAtMs = 0;
+
+  constructor(deps: SpansDeps) {
+    this.#deps = deps;
+  }
+
+  get(id: SpanId): HeldSpan {
+    const span = this.#held.get(id);
+    if (!span) throw new Error(`the scheduler names span ${id}, which is not held`);
+    return span;
+  }
+
+  pendingRequests(): number {
+    let pending = 0;
+    for (const { batch } of this.#runs.values()) pending += batch.requests - countsTotal(batch.counts);
+    return pending;
+  }
+
+  /** Spans the catalog says are ours, from before a restart; nothing is told to the scheduler yet. */
+  async adopt(rows: readonly HeldRow[]): Promise<readonly HeldSpan[]> {
+    if (rows.length > 0) await this.#renew();
+    const batches = new Map<string, Batch>();
+    const adopted: HeldSpan[] = [];
+    for (const row of rows) {
+      const { batchId } = row.lease;
+      const batch = batches.get(batchId) ?? row.batch;
+      batches.set(batchId, batch);
+      const run = this.#runs.get(batchId) ?? createRun(batch);
+      this.#runs.set(batchId, run);
+      adopted.push(await this.#open(run, row));
+    }
+    return adopted;
+  }
+
+  /** Tells the scheduler of adopted spans and their batches. */
+  announce(spans: readonly HeldSpan[]): void {
+    for (const run of new Set(spans.filter((span) => !span.lost).map((span) => span.run))) this.#announceRun(run);
+    for (const span of spans) if (this.#held.has(span.id)) this.#announceSpan(span);
+  }
+
+  /** Batches with work nobody holds, oldest first. */
+  async discover(): Promise<void> {
+    if (this.#discovering) return;
+    this.#discovering = true;
+    try {
+      let after: string | null = null;
+      while (this.#runs.size < BATCHES_KNOWN_MAX) {
+        const page = await this.#deps.catalog.runnable({ after, limit: discoverPage });
+        const batches = new Map<string, { batch: Batch; spans: Map<string, number> }>();
+        for (const { batch, model, spans } of page) {
+          const known = batches.get(batch.id) ?? { batch, spans: new Map<string, number>() };
+          batches.set(batch.id, known);
+          known.spans.set(model, spans);
+        }
+        for (const { batch, spans } of batches.values()) this.learn(batch, spans);
+        const last = page.at(-1);
+        if (!last || batches.size < discoverPage) break;
+        after = last.batch.id;
+      }
+    } finally {
+      this.#discovering = false;
+    }
+  }
+
+  learn(batch: Batch, spans: ReadonlyMap<string, number>): void {
+    const run = this.#runs.get(batch.id) ?? this.#begin(batch);
+    if (run.closing) return void this.#claimRest(run);
+    // A claim under way knows better than what was read before it.
+    if (run.claiming > 0) return;
+    for (const [model, count] of spans) {
+      run.unclaimed.set(model, count);
+      this.#postUnclaimed(run, model);
+    }
+    if (batch.state === 'canceling') this.close(batch, { outcome: 'canceled', graceMs: this.#deps.graceMs });
+  }
+
+  /** Nothing new is sent; what has no outcome gets this one. False when that is under way already. */
+  close(batch: Batch, how: { outcome: 'canceled' | 'expired'; graceMs: number }): boolean {
+    const run = this.#runs.get(batch.id) ?? this.#begin(batch);
+    if (run.closing) return false;
+    run.batch = batch;
+    run.closing = how.outcome;
+    for (const model of run.unclaimed.keys()) {
+      run.unclaimed.set(model, 0);
+      this.#postUnclaimed(run, model);
+    }
+    this.#deps.post({ kind: how.outcome === 'canceled' ? 'cancel' : 'expire', batchId: batch.id, graceMs: how.graceMs });
+    void this.#claimRest(run);
+    return true;
+  }
+
+  claim(command: Extract<Command, { kind: 'claim' }>): void {
+    const run = this.#runs.get(command.batchId);
+    const model = modelOf(command.lane);
+    if (!run || run.closing) return this.#deps.post({ kind: 'claimed', batchId: command.batchId, lane: command.lane });
+    void this.#claim(run, model, command);
+  }
+
+  sealed(run: BatchRun, outcomes: readonly Outcome[], batch: Batch): void {
+    run.batch = batch;
+    for (const { span } of outcomes) {
+      span.unsealed -= 1;
+      if (span.open === 0 && span.unsealed === 0) this.#forget(span);
+    }
+    if (!isFinal(batch.state)) return;
+    this.#runs.delete(batch.id);
+    const durationMs = ((batch.endedAt ?? batch.createdAt) - batch.createdAt) / 1_000;
+    this.#deps.world.emit({ kind: 'batch_ended', batchId: batch.id, requests: batch.requests, durationMs });
+  }
+
+  /** The lease has passed on: its outcomes are another node's to make. */
+  lose(span: HeldSpan): void {
+    if (span.lost) return;
+    span.lost = true;
+    this.#deps.post({ kind: 'lost', span: span.id });
+    this.#forget(span);
+  }
+
+  /** False when a lease may have run out: nothing is sent then. */
+  leasesHold(nowMs: number): boolean {
+    return this.#held.size === 0 || nowMs < this.#leasedUntilMs - leaseMarginMs;
+  }
+
+  sweep(nowMs: number): void {
+    if (this.#held.size > 0 && nowMs >= this.#renewAtMs && !this.#renewing) void this.#renew().catch(() => undefined);
+    if (nowMs < this.#discoverAtMs) return;
+    this.#discoverAtMs = nowMs + DISCOVER_MS;
+    // A catalog that cannot be read now is asked again; what is held goes on.
+    void this.discover().catch((error: unknown) => this.#deps.world.emit({ kind: 'failure', where: 'discover', error, requestId: null }));
+  }
+
+  async releaseAll(): Promise<void> {
+    const leases = [...this.#held.values()].filter((span) => span.unsealed === 0).map((span) => span.lease);
+    if (leases.length > 0) await this.#deps.catalog.release({ node: this.#deps.node, leases });
+  }
+
+  async #claim(run: BatchRun, model: string, command: Extract<Command, { kind: 'claim' }>): Promise<void> {
+    const rows = await this.#lease(run, { model, limit: command.spans });
+    const left = run.closing || rows < command.spans ? 0 : Math.max(0, (run.unclaimed.get(model) ?? 0) - rows);
+    run.unclaimed.set(model, left);
+    this.#postUnclaimed(run, model);
+    this.#deps.post({ kind: 'claimed', batchId: command.batchId, lane: command.lane });
+    this.#deps.onClaimed(run);
+  }
+
+  /** What nobody holds of a closing batch, of any model: the scheduler finishes it as it arrives. */
+  async #claimRest(run: BatchRun): Promise<void> {
+    if (run.claiming > 0) return;
+    while ((await this.#lease(run, { model: null, limit: closingClaim })) === closingClaim);
+    this.#deps.onClaimed(run);
+  }
+
+  async #lease(run: BatchRun, what: { model: string | null; limit: number }): Promise<number> {
+    const { catalog, node, world } = this.#deps;
+    run.claiming += 1;
+    try {
+      const askedMs = world.clock.monotonicMs();
+      const rows = await catalog.claim({ node, batchId: run.batch.id, ...what, leaseMs: LEASE_MS });
+      this.#leasedUntilMs = Math.min(this.#held.size === 0 ? Infinity : this.#leasedUntilMs, askedMs + LEASE_MS);
+      const opened = await Promise.all(rows.map((row) => this.#open(run, row)));
+      for (const span of opened) this.#announceSpan(span);
+      return rows.length;
+    } catch (error) {
+      // What was leased and is not held comes back when its lease runs out: discovery finds it then.
+      world.emit({ kind: 'failure', where: `claim of ${run.batch.id}`, error, requestId: null });
+      return 0;
+    } finally {
+      run.claiming -= 1;
+    }
+  }
+
+  #begin(batch: Batch): BatchRun {
+    const run = createRun(batch);
+    this.#runs.set(batch.id, run);
+    this.#announceRun(run);
+    return run;
+  }
+
+  async #open(run: BatchRun, row: HeldRow): Promise<HeldSpan> {
+    const { segment, lease, done } = row;
+    const { blobs } = this.#deps;
+    const bytes = await blobs.get(segment.blob, { start: segment.indexOffset, end: segment.indexOffset + segment.indexBytes });
+    const index = new SegmentIndex(bytes);
+    const bodies = new Bodies({ blobs, segment, index, budget: this.#budget });
+    let open = 0;
+    for (let item = lease.from; item < lease.to; item++) if (!testBit(done, item)) open += 1;
+    this.#lastSpanId += 1;
+    const lane = this.#laneOf(segment.model);
+    const span: HeldSpan = { id: this.#lastSpanId, run, lane, lease, segment, index, bodies, done: new Uint8Array(done), open, unsealed: 0, lost: false };
+    run.spans.add(span);
+    this.#held.set(span.id, span);
+    return span;
+  }
+
+  #announceSpan(span: HeldSpan): void {
+    const { from, to } = span.lease;
+    const items = new Uint32Array(span.open);
+    const tokens = new Uint32Array(span.open);
+    const faults = new Uint8Array(span.open);
+    let at = 0;
+    for (let item = from; item < to; item++) {
+      if (testBit(span.done, item)) continue;
+      items[at] = item;
+      tokens[at] = span.index.tokenEstimate(item);
+      faults[at] = span.index.hasFault(item) ? 1 : 0;
+      at += 1;
+    }
+    this.#deps.post({ kind: 'span', span: span.id, batchId: span.lease.batchId, lane: span.lane, items, tokens, faults });
+  }
+
+  #announceRun({ batch }: BatchRun): void {
+    const { world, post, weightOf } = this.#deps;
+    const deadlineMs = world.clock.monotonicMs() + (batch.expiresAt / 1_000 - world.clock.wallMs());
+    const remaining = batch.requests - countsTotal(batch.counts);
+    post({ kind: 'batch', batchId: batch.id, workspaceId: batch.workspaceId, weight: weightOf(batch.workspaceId), deadlineMs, remaining });
+  }
+
+  #postUnclaimed(run: BatchRun, model: string): void {
+    this.#deps.post({ kind: 'unclaimed', batchId: run.batch.id, lane: this.#laneOf(model), spans: run.unclaimed.get(model) ?? 0 });
+  }
+
+  #laneOf(model: string): LaneId {
+    let lane = this.#lanes.get(model);
+    if (lane !== undefined) return lane;
+    const upstream = this.#deps.upstreamFor(model);
+    lane = `${upstream.name}\n${model}`;
+    this.#lanes.set(model, lane);
+    const { concurrency, requestsPerMinute, tokensPerMinute } = upstream;
+    this.#deps.post({ kind: 'lane', lane, settings: { concurrency, requestsPerMinute, tokensPerMinute } });
+    return lane;
+  }
+
+  #forget(span: HeldSpan): void {
+    span.bodies.close();
+    span.run.spans.delete(span);
+    this.#held.delete(span.id);
+  }
+
+  async #renew(): Promise<void> {
+    const { catalog, node, world } = this.#deps;
+    this.#renewing = true;
+    const askedMs = world.clock.monotonicMs();
+    try {
+      for (const live of await catalog.renew({ node, leaseMs: LEASE_MS })) {
+        const run = this.#runs.get(live.batchId);
+        if (run && live.state === 'canceling') this.close({ ...run.batch, state: 'canceling' }, { outcome: 'canceled', graceMs: this.#deps.graceMs });
+      }
+      this.#leasedUntilMs = askedMs + LEASE_MS;
+      this.#renewAtMs = askedMs + LEASE_MS / 3;
+    } catch (error) {
+      this.#renewAtMs = askedMs + 1_000;
+      world.emit({ kind: 'failure', where: 'renew leases', error, requestId: null });
+    } finally {
+      this.#renewing = false;
+    }
+  }
+}
+
+function modelOf(lane: LaneId): string {
+  return lane.slice(lane.indexOf('\n') + 1);
+}

@@ -1,0 +1,118 @@
+/**
+ * How many requests a lane may have in flight: learnt from what more of them brought.
+ *
+ *   growing ──(an epoch brought no more than the one before the growth)──► holding, at the size before ──(30 s)──► growing, by a quarter
+ *      ▲                                                                                                                │
+ *      └───────────── growing by a quarter ◄── past half of where it was ◄── halved (429, 529, timeout) ◄────────────────┘
+ *
+ * W1 1 <= size <= cap.
+ * W2 An epoch is `size` completions while the window was full; it is abandoned as soon as demand lacks, because then its rate says nothing.
+ * W3 A growth must bring its part of 5 % for a doubling, or it is taken back.
+ */
+import { LANE_GROWTH_PROBE_MS } from '../domain/limits.ts';
+
+const DOUBLE = 2;
+const QUARTER = 1.25;
+/** What doubling the window must add to the rate, as a part of it; smaller growth must add its part of that. */
+const RISE_BY_DOUBLING = 0.05;
+
+export class Window {
+  #cap: number;
+  #size: number;
+  #factor = DOUBLE;
+  /** Above this size the window grows by quarters: it was halved at twice this. */
+  #cautiousFrom = Infinity;
+  /** The size and rate before the growth on trial. */
+  #before: { size: number; rate: number } | null = null;
+  #holdUntilMs = 0;
+  #stormy = false;
+  #epochStartMs: number | null = null;
+  #epochCompletions = 0;
+
+  constructor(cap: number) {
+    this.#cap = cap;
+    // The cap is the operator's word, so half of it is safe to start with, and leaves room to learn.
+    this.#size = Math.ceil(cap / 2);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  setCap(cap: number): void {
+    if (cap === this.#cap) return;
+    this.#cap = cap;
+    this.#resize(Math.min(this.#size, cap));
+    this.#holdUntilMs = 0;
+  }
+
+  /** Told after all sends of a step, so that "full" means that demand had its chance. */
+  observe(full: boolean, nowMs: number): void {
+    if (!full) {
+      this.#epochStartMs = null;
+    } else if (this.#epochStartMs === null) {
+      this.#epochStartMs = nowMs;
+      this.#epochCompletions = 0;
+    }
+  }
+
+  completed(nowMs: number): void {
+    if (this.#epochStartMs === null) return;
+    this.#epochCompletions += 1;
+    if (this.#epochCompletions < this.#size) return;
+    const rate = this.#epochCompletions / Math.max(nowMs - this.#epochStartMs, 0.001);
+    this.#epochStartMs = null;
+    this.#learn(rate, nowMs);
+  }
+
+  /** After a 429, 529 or timeout. */
+  halve(): void {
+    const half = Math.max(1, this.#size >> 1);
+    // Halvings without an epoch between them are one storm: the size before it is what the upstream bore.
+    this.#cautiousFrom = this.#stormy ? Math.max(half, this.#cautiousFrom) : half;
+    this.#stormy = true;
+    this.#factor = DOUBLE;
+    this.#holdUntilMs = 0;
+    this.#resize(half);
+  }
+
+  /** After a sickness: half the size, and from there as if new. */
+  restart(): void {
+    this.#cautiousFrom = Infinity;
+    this.#stormy = false;
+    this.#resize(Math.max(1, this.#size >> 1));
+    this.#factor = DOUBLE;
+    this.#holdUntilMs = 0;
+  }
+
+  #learn(rate: number, nowMs: number): void {
+    const before = this.#before;
+    this.#before = null;
+    this.#stormy = false;
+    if (before !== null) {
+      const needed = before.rate * (1 + RISE_BY_DOUBLING * (this.#size / before.size - 1));
+      if (rate < needed) {
+        this.#resize(before.size);
+        this.#factor = QUARTER;
+        this.#holdUntilMs = nowMs + LANE_GROWTH_PROBE_MS;
+        return;
+      }
+    }
+    if (this.#size >= this.#cap || nowMs < this.#holdUntilMs) return;
+    const size = Math.min(this.#cap, this.#grown());
+    this.#before = { size: this.#size, rate };
+    this.#size = size;
+  }
+
+  #grown(): number {
+    if (this.#size >= this.#cautiousFrom) this.#factor = QUARTER;
+    const grown = Math.max(this.#size + 1, Math.floor(this.#size * this.#factor));
+    return this.#size < this.#cautiousFrom ? Math.min(grown, this.#cautiousFrom) : grown;
+  }
+
+  #resize(size: number): void {
+    this.#size = size;
+    this.#before = null;
+    this.#epochStartMs = null;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Blobs as files: root/blobs/<workspace>/<batch>/<name>, each behind a blob header.
+ *
+ * A put writes root/tmp/put-<uuid>.tmp, syncs it, links it to its name (a link never overwrites) and syncs the folders, so that a
+ * name stands for a whole, durable blob or does not exist (B1, B2). What a killed process left in tmp is removed at open.
+ */
+import { existsSync, renameSync } from 'node:fs';
+import { link, mkdir, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { blobHeader, storedRange } from '../../bytes/blob-header.ts';
+import { BLOB_DELETES_MAX, BLOB_FOLDERS_MAX, BLOB_HANDLES_MAX, FILE_SCAN_BYTES } from '../../domain/limits.ts';
+import type { BlobListing, BlobRange, Blobs } from '../../ports/blobs.ts';
+import { parseKey } from './blob-key.ts';
+import { listBlobs, type ListQuery } from './blob-listing.ts';
+import { codeOf, FILE_MODE, FOLDER_MODE, folderSync, makeFolder, orFull, writeAll } from './durable.ts';
+import type { FileReports, SyncFolder } from './durable.ts';
+import { OpenFiles, type OpenFile } from './open-files.ts';
+
+export type FileBlobsOptions = FileReports & {
+  readonly root: string;
+  /** Handles kept open for reading. */
+  readonly handlesMax?: number;
+};
+
+const tempPattern = /^put-[0-9a-f-]{36}\.tmp$/;
+/** A delete may remove the emptied folder under a put of the same batch; the put then makes it again. */
+const PLACE_TRIES = 3;
+
+export async function openFileBlobs(options: FileBlobsOptions): Promise<Blobs> {
+  const syncFolder = folderSync(options.onNoFolderSync);
+  const temps = join(options.root, 'tmp');
+  await mkdir(options.root, { recursive: true, mode: FOLDER_MODE });
+  await makeFolder(temps, syncFolder);
+  await makeFolder(join(options.root, 'blobs'), syncFolder);
+  await removeLeftovers(temps, options.onForeignFile);
+  return new FileBlobs(options, syncFolder);
+}
+
+async function removeLeftovers(temps: string, onForeignFile: FileReports['onForeignFile']): Promise<void> {
+  for (const entry of await readdir(temps, { withFileTypes: true })) {
+    const path = join(temps, entry.name);
+    if (entry.isFile() && tempPattern.test(entry.name)) await unlink(path);
+    else onForeignFile?.(path);
+  }
+}
+
+class FileBlobs implements Blobs {
+  readonly #root: string;
+  readonly #temps: string;
+  readonly #syncFolder: SyncFolder;
+  readonly #files: OpenFiles;
+  /** Batch folders made (or being made) durable by this process. */
+  readonly #folders = new Map<string, Promise<void>>();
+  readonly #work = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(options: FileBlobsOptions, syncFolder: SyncFolder) {
+    this.#root = join(options.root, 'blobs');
+    this.#temps = join(options.root, 'tmp');
+    this.#syncFolder = syncFolder;
+    this.#files = new OpenFiles(options.handlesMax ?? BLOB_HANDLES_MAX, (key) => this.#pathOf(key));
+  }
+
+  put(key: string, parts: readonly Uint8Array[]): Promise<void> {
+    return this.#track(async () => {
+      const path = this.#pathOf(key);
+      const temp = join(this.#temps, `put-${randomUUID()}.tmp`);
+      try {
+        await writeTemp(temp, parts);
+        await this.#place(key, temp, path);
+      } catch (error) {
+        throw orFull(`blob ${key}`, error);
+      } finally {
+        await unlinkIfThere(temp).catch(() => undefined); // What stays is removed at the next open.
+      }
+    });
+  }
+
+  get(key: string, range: BlobRange): Promise<Uint8Array> {
+    return this.#track(async () => {
+      parseKey(key);
+      if (!isRange(range)) throw new RangeError(`blob ${key} has no range ${range.start} to ${range.end}`);
+      return this.#files.with(key, (file) => readRange(key, file, range));
+    });
+  }
+
+  delete(keys: readonly string[]): Promise<void> {
+    return this.#track(async () => {
+      const paths = new Map(keys.map((key) => [key, this.#pathOf(key)]));
+      for (let from = 0; from < keys.length; from += BLOB_DELETES_MAX) {
+        await Promise.all(keys.slice(from, from + BLOB_DELETES_MAX).map((key) => unlinkIfThere(this.#pathOf(key))));
+      }
+      await Promise.all(keys.map((key) => this.#files.drop(key)));
+      for (const folder of new Set([...paths.values()].map((path) => dirname(path)))) {
+        this.#folders.delete(folder);
+        await removeEmpty(folder);
+      }
+    });
+  }
+
+  list(query: ListQuery): Promise<readonly BlobListing[]> {
+    return this.#track(() => listBlobs(this.#root, query));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#work);
+    await this.#files.close();
+  }
+
+  /** Gives a written, synced temp file its name; resolves when that name is durable. */
+  async #place(key: string, temp: string, path: string): Promise<void> {
+    const folder = dirname(path);
+    for (let tries = 1; ; tries++) {
+      await this.#folder(folder);
+      try {
+        await linkOnce(temp, path);
+        break;
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') {
+          if (await sameFile(temp, path)) return this.#syncFolder(folder);
+          throw new Error(`blob ${key} is stored already, with other bytes`, { cause: error });
+        }
+        if (codeOf(error) !== 'ENOENT' || tries === PLACE_TRIES) throw error;
+        this.#folders.delete(folder);
+      }
+    }
+    try {
+      // Once more, because the folder may be one that another put is just making durable again.
+      await this.#folder(folder);
+      await this.#syncFolder(folder);
+    } catch (error) {
+      await unlinkIfThere(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #folder(folder: string): Promise<void> {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const made = makeFolder(dirname(folder), this.#syncFolder).then(() => makeFolder(folder, this.#syncFolder));
+    this.#folders.set(folder, made);
+    made.catch(() => this.#folders.delete(folder));
+    for (const oldest of this.#folders.keys()) {
+      if (this.#folders.size <= BLOB_FOLDERS_MAX) break;
+      this.#folders.delete(oldest);
+    }
+    return made;
+  }
+
+  #pathOf(key: string): string {
+    const { workspace, batch, name } = parseKey(key);
+    return join(this.#root, workspace, batch, name);
+  }
+
+  async #track<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error('the blobs are closed');
+    const work = act();
+    this.#work.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#work.delete(work);
+    }
+  }
+}
+
+async function writeTemp(temp: string, parts: readonly Uint8Array[]): Promise<void> {
+  const handle = await open(temp, 'wx', FILE_MODE);
+  try {
+    await writeAll(handle, [blobHeader(), ...parts]);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Fails with EEXIST where the name is taken. Without hard links a look and a rename, in one turn, serve: the folder's lock keeps other processes out. */
+async function linkOnce(temp: string, path: string): Promise<void> {
+  try {
+    await link(temp, path);
+  } catch (error) {
+    if (!noHardLinks.has(codeOf(error))) throw error;
+    if (existsSync(path)) throw Object.assign(new Error(`${path} exists`), { code: 'EEXIST' });
+    renameSync(temp, path);
+  }
+}
+
+const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+async function readRange(key: string, file: OpenFile, range: BlobRange): Promise<Uint8Array> {
+  const stored = storedRange(file.layout, range);
+  const bytes = Buffer.allocUnsafe(stored.end - stored.start);
+  const length = await readFully(file.handle, bytes, stored.start);
+  if (length < bytes.length) {
+    throw new Error(`blob ${key} is shorter than the ${range.end} bytes asked for`);
+  }
+  return bytes;
+}
+
+/** Reads until the buffer is full or the file ends; returns how many bytes there were. */
+async function readFully(handle: FileHandle, into: Buffer, position: number): Promise<number> {
+  let length = 0;
+  while (length < into.length) {
+    const { bytesRead } = await handle.read(into, length, into.length - length, position + length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return length;
+}
+
+async function sameFile(one: string, other: string): Promise<boolean> {
+  const first = await open(one, 'r');
+  try {
+    const second = await open(other, 'r');
+    try {
+      return await sameBytes(first, second);
+    } finally {
+      await second.close();
+    }
+  } finally {
+    await first.close();
+  }
+}
+
+async function sameBytes(first: FileHandle, second: FileHandle): Promise<boolean> {
+  const a = Buffer.allocUnsafe(FILE_SCAN_BYTES);
+  const b = Buffer.allocUnsafe(FILE_SCAN_BYTES);
+  for (let position = 0; ; position += FILE_SCAN_BYTES) {
+    const length = await readFully(first, a, position);
+    if (length !== (await readFully(second, b, position))) return false;
+    if (!a.subarray(0, length).equals(b.subarray(0, length))) return false;
+    if (length < FILE_SCAN_BYTES) return true;
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+  }
+}
+
+async function removeEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!stillUsed.has(codeOf(error))) throw error;
+  }
+}
+
+const stillUsed = new Set(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR']);
+
+function isRange({ start, end }: BlobRange): boolean {
+  return Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start;
+}

@@ -1,0 +1,97 @@
+/** What makes files durable, shared by blobs, log and data folder: whole writes, synced folders, and errors that mean "full". */
+import { open, mkdir, rename, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { StorageFullError } from '../../domain/errors.ts';
+
+export const FOLDER_MODE = 0o700;
+export const FILE_MODE = 0o600;
+
+/** Tells the outside what files alone cannot; every callback may be left out. */
+export type FileReports = {
+  /** A file that is not ours lies in one of our folders; it is left alone. */
+  readonly onForeignFile?: (path: string) => void;
+  /** This filesystem cannot sync a folder, so a power loss may undo the last renames; told once. */
+  readonly onNoFolderSync?: (folder: string) => void;
+};
+
+export type SyncFolder = (folder: string) => Promise<void>;
+
+/** Some filesystems (Windows, FUSE, network shares) cannot open or sync a folder: said once, never a crash. */
+export function folderSync(onNoFolderSync: FileReports['onNoFolderSync']): SyncFolder {
+  let told = false;
+  return async (folder) => {
+    try {
+      const handle = await open(folder, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      if (!cannotSyncFolders.has(codeOf(error))) throw error;
+      if (!told) onNoFolderSync?.(folder);
+      told = true;
+    }
+  };
+}
+
+const cannotSyncFolders = new Set(['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF']);
+
+/** Makes a folder whose parent exists and syncs the parent, also when it was there: a killed process may not have. */
+export async function makeFolder(folder: string, syncFolder: SyncFolder): Promise<void> {
+  try {
+    await mkdir(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  }
+  await syncFolder(dirname(folder));
+}
+
+/** Writes every byte at the handle's position, however short the single writes are. */
+export async function writeAll(handle: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  let rest: readonly Uint8Array[] = parts.filter((part) => part.length > 0);
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev(rest);
+    if (bytesWritten === 0) throw new Error('the filesystem accepts no more bytes');
+    rest = after(rest, bytesWritten);
+  }
+}
+
+function after(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let skip = bytes;
+  let first = 0;
+  while (first < parts.length && skip >= parts[first].length) skip -= parts[first++].length;
+  if (first === parts.length) return [];
+  return [parts[first].subarray(skip), ...parts.slice(first + 1)];
+}
+
+/** Writes a small file whole or not at all, replacing what was there. */
+export async function writeSmallFile(path: string, text: string, syncFolder: SyncFolder): Promise<void> {
+  const temp = `${path}.tmp`;
+  const handle = await open(temp, 'w', FILE_MODE);
+  try {
+    await writeAll(handle, [Buffer.from(text, 'utf8')]);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temp, path);
+  await syncFolder(dirname(path));
+}
+
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** The disk, a quota or the largest possible file is full: the same to us, for all of them work pauses. */
+export function isFull(error: unknown): boolean {
+  return fullCodes.has(codeOf(error));
+}
+
+const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** A full disk becomes StorageFullError, everything else stays as it is. */
+export function orFull(what: string, error: unknown): unknown {
+  return isFull(error) ? new StorageFullError(what, error) : error;
+}

@@ -1,0 +1,145 @@
+/** One connection to a SQLite file: opened and migrated or refused, with cached statements, transactions and errors in our words. */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { StartError, StorageFullError } from '../../domain/errors.ts';
+import { CATALOG_BUSY_MS } from '../../domain/limits.ts';
+import { pendingMigrations, type Migration } from '../migrate.ts';
+import { applicationId, migrations as ourMigrations } from './schema.ts';
+
+export type Parameters = Readonly<Record<string, SQLInputValue>>;
+
+export class Database {
+  readonly #path: string;
+  readonly #handle: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(path: string, migrations: readonly Migration[] = ourMigrations) {
+    this.#path = path;
+    this.#handle = openHandle(path);
+    try {
+      this.#prepare(migrations);
+    } catch (error) {
+      this.#handle.close();
+      throw startError(path, error);
+    }
+  }
+
+  /** One transaction that takes the writer's place at once, so it never fails half-way for having read too early. */
+  write<T>(body: () => T): T {
+    return this.#transaction('begin immediate', body);
+  }
+
+  /** Several reads of one moment. */
+  read<T>(body: () => T): T {
+    return this.#transaction('begin', body);
+  }
+
+  run(sql: string, parameters: Parameters = {}): number {
+    return Number(this.#statement(sql).run(parameters).changes);
+  }
+
+  get<Row>(sql: string, parameters: Parameters = {}): Row | null {
+    return (this.#statement(sql).get(parameters) as Row | undefined) ?? null;
+  }
+
+  all<Row>(sql: string, parameters: Parameters = {}): Row[] {
+    return this.#statement(sql).all(parameters) as Row[];
+  }
+
+  close(): void {
+    if (!this.#handle.isOpen) return;
+    this.#statements.clear();
+    this.#handle.close();
+  }
+
+  #transaction<T>(begin: string, body: () => T): T {
+    try {
+      this.#handle.exec(begin);
+      const result = body();
+      this.#handle.exec('commit');
+      return result;
+    } catch (error) {
+      // SQLite has already rolled back after some errors, a full disk among them.
+      if (this.#handle.isOpen && this.#handle.isTransaction) this.#handle.exec('rollback');
+      throw isFull(error) ? new StorageFullError(`the catalog ${this.#path}`, error) : error;
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#handle.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #prepare(migrations: readonly Migration[]): void {
+    this.#handle.exec(`pragma busy_timeout = ${CATALOG_BUSY_MS}`);
+    // Looks before it touches: a file that is refused stays as it is.
+    this.#pending(migrations);
+    this.#handle.exec('pragma journal_mode = wal');
+    this.#handle.exec('pragma synchronous = full; pragma fullfsync = on; pragma checkpoint_fullfsync = on');
+    this.#handle.exec('pragma foreign_keys = on');
+    if (this.#pending(migrations).length > 0) this.write(() => this.#migrate(migrations));
+  }
+
+  /** Looks again inside the transaction, because another process may just have done it. */
+  #migrate(migrations: readonly Migration[]): void {
+    for (const migration of this.#pending(migrations)) {
+      this.#handle.exec(migration.sql);
+      this.#handle.exec(`pragma application_id = ${applicationId}; pragma user_version = ${migration.version}`);
+    }
+  }
+
+  #pending(migrations: readonly Migration[]): readonly Migration[] {
+    const head = this.get<{ version: number; application: number; tables: number }>(
+      `select v.user_version as version, a.application_id as application, (select count(*) from sqlite_schema) as tables
+       from pragma_user_version as v, pragma_application_id as a`,
+    )!;
+    if (head.application !== applicationId && (head.tables > 0 || head.application !== 0)) {
+      throw new StartError(`${this.#path} is a database of another program`, { hint: otherFileHint });
+    }
+    return pendingMigrations({ place: this.#path, version: head.version, migrations });
+  }
+}
+
+const otherFileHint = 'Choose another data folder, or move this file away.';
+const damagedHint = 'Restore it from a backup, or move it away to begin with an empty catalog.';
+
+/** https://www.sqlite.org/rescode.html: the low byte is the primary code. */
+const codes = { corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26, readOnly: 8, sharedMemorySize: 4874 } as const;
+
+function openHandle(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path);
+  } catch (error) {
+    throw startError(path, error);
+  }
+}
+
+function errorCode(error: unknown): number | null {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : null;
+}
+
+function isFull(error: unknown): boolean {
+  const code = errorCode(error);
+  // The memory shared by connections is a file too; a full disk shows there under a code of its own.
+  return code !== null && ((code & 0xff) === codes.full || code === codes.sharedMemorySize);
+}
+
+function startError(path: string, error: unknown): unknown {
+  switch ((errorCode(error) ?? 0) & 0xff) {
+    case codes.notADatabase:
+      return new StartError(`${path} is not a database`, { hint: otherFileHint, cause: error });
+    case codes.corrupt:
+      return new StartError(`${path} is damaged`, { hint: damagedHint, cause: error });
+    case codes.cannotOpen:
+    case codes.readOnly:
+      return new StartError(`${path} cannot be opened for writing`, {
+        hint: 'Check that its folder exists and that this user may write there.',
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}

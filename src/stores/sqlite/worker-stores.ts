@@ -1,0 +1,147 @@
+/** Catalog and directory of one file in one worker thread; the same ports, passed over messages. */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Catalog } from '../../ports/catalog.ts';
+import type { Directory } from '../../ports/directory.ts';
+import type { SqliteOptions, SqliteStores } from './stores.ts';
+import { fromWire } from './wire-error.ts';
+import type { Call, Opened, Reply, WorkerOptions } from './worker.ts';
+
+export type WorkerOptionsOfStores = SqliteOptions & {
+  /** Called once if the thread dies without having been closed; every call, open or to come, is rejected. */
+  readonly onDeath: (error: Error) => void;
+};
+
+/** Rejects with StartError when the file is not a catalog this program can use. */
+export async function openWorkerStores(options: WorkerOptionsOfStores): Promise<SqliteStores> {
+  const thread = new StoreThread(options);
+  await thread.opened;
+  const close = () => thread.close();
+  const catalog: Catalog = { ...remote<Catalog>({ thread, store: 'catalog' }, catalogMethods), close };
+  return { catalog, directory: remote<Directory>({ thread, store: 'directory' }, directoryMethods), close };
+}
+
+type Waiting = { resolve(result: unknown): void; reject(error: Error): void };
+
+/** Exported for tests of its death. */
+export class StoreThread {
+  readonly opened: Promise<void>;
+  readonly #worker: Worker;
+  readonly #options: WorkerOptionsOfStores;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #exited: Promise<void>;
+  #nextId = 1;
+  #closing: Promise<void> | null = null;
+  #death: Error | null = null;
+  #isOpen = false;
+
+  constructor(options: WorkerOptionsOfStores) {
+    this.#options = options;
+    const { path, firstStart, clock } = options;
+    const workerData: WorkerOptions = { path, firstStart, wallMs: clock.wallMs() };
+    // The compiler does not rewrite the extension in a URL: beside worker.ts in a checkout, worker.js in the package.
+    this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), { workerData });
+    const opened = Promise.withResolvers<void>();
+    const exited = Promise.withResolvers<void>();
+    this.opened = opened.promise;
+    this.#exited = exited.promise;
+    this.#worker.once('message', (message: Opened) => {
+      if (!message.opened) {
+        this.#closing = this.#exited;
+        return opened.reject(fromWire(message.error));
+      }
+      this.#worker.on('message', (reply: Reply) => this.#settle(reply));
+      this.#isOpen = true;
+      return opened.resolve();
+    });
+    this.#worker.on('error', (error) => this.#die(error instanceof Error ? error : new Error(String(error))));
+    this.#worker.on('exit', (code) => {
+      if (this.#closing === null) this.#die(new Error(`the catalog's thread ended with code ${code}`));
+      if (this.#death !== null) opened.reject(this.#death);
+      exited.resolve();
+    });
+  }
+
+  call(store: Call['store'], method: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#death !== null) return Promise.reject(this.#death);
+    if (this.#closing !== null) return Promise.reject(new Error('the catalog is closed'));
+    return this.#post(store, method, args);
+  }
+
+  /** Calls made before are answered first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#death !== null ? this.#exited : this.#post('catalog', 'close', []).then(() => this.#exited);
+    return this.#closing;
+  }
+
+  /** Ends the thread as a crash would. */
+  async kill(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #post(store: Call['store'], method: string, args: readonly unknown[]): Promise<unknown> {
+    const id = this.#nextId++;
+    const call: Call = { id, store, method, args, wallMs: this.#options.clock.wallMs() };
+    return new Promise((resolve, reject) => {
+      this.#worker.postMessage(call);
+      this.#waiting.set(id, { resolve, reject });
+    });
+  }
+
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if ('error' in reply) waiting?.reject(fromWire(reply.error));
+    else waiting?.resolve(reply.result);
+  }
+
+  #die(error: Error): void {
+    if (this.#death !== null) return;
+    this.#death = error;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+    if (this.#isOpen) this.#options.onDeath(error);
+  }
+}
+
+/** Tables and not lists, so that the compiler finds a method that is missing. */
+const catalogMethods: Readonly<Record<keyof Catalog, true>> = {
+  time: true,
+  accept: true,
+  answered: true,
+  batch: true,
+  page: true,
+  transition: true,
+  runnable: true,
+  claim: true,
+  held: true,
+  renew: true,
+  release: true,
+  seal: true,
+  chunks: true,
+  merge: true,
+  due: true,
+  known: true,
+  close: true,
+};
+
+const directoryMethods: Readonly<Record<keyof Directory, true>> = {
+  organizationId: true,
+  defaultWorkspace: true,
+  workspace: true,
+  workspaces: true,
+  createWorkspace: true,
+  key: true,
+  keys: true,
+  addKey: true,
+};
+
+type Remote = { readonly thread: StoreThread; readonly store: Call['store'] };
+
+function remote<Port>({ thread, store }: Remote, methods: Readonly<Record<keyof Port & string, true>>): Port {
+  const entries = Object.keys(methods).map((method) => [
+    method,
+    (...args: readonly unknown[]) => thread.call(store, method, args),
+  ]);
+  return Object.fromEntries(entries) as Port;
+}

@@ -1,0 +1,101 @@
+/** The upstream that speaks the Messages protocol itself: params go out as the very bytes sent, answers come back as they are. */
+import { readAnswer } from '../bytes/answer.ts';
+import { ANSWER_BYTES_MAX } from '../domain/limits.ts';
+import type { RequestError } from '../domain/outcome.ts';
+import { ResponseTooLargeError, SendError, type Send, type UpstreamResponse } from '../ports/world.ts';
+import { headroomOf, retryAfterMs } from './limits.ts';
+import type { Billing, Call, CallEnd, CallResult, Upstream } from './upstream.ts';
+
+export type AnthropicOptions = {
+  readonly name: string;
+  /** Its base, such as `https://api.anthropic.com`; `/v1/messages` is added. */
+  readonly url: string;
+  readonly apiKey: string | null;
+  readonly billing: Billing;
+  readonly concurrency: number;
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  readonly send: Send;
+  readonly wallMs: () => number;
+};
+
+/** Errors are small; of a longer body only the status matters. */
+const errorBytesMax = 256 * 1024;
+
+export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
+  const { name, billing, concurrency, requestsPerMinute, tokensPerMinute } = options;
+  const url = `${options.url.replace(/\/+$/, '')}/v1/messages`;
+  const headersFor = headersCache(options.apiKey);
+  const call = async (request: Call): Promise<CallResult> => {
+    let response: UpstreamResponse | null = null;
+    try {
+      response = await options.send({ url, headers: headersFor(request.version, request.betas), body: request.params, signal: request.signal });
+      const end = await readEnd(response, options.wallMs);
+      return { end, status: response.status, headroom: headroomOf(response.headers, options.wallMs) };
+    } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason;
+      return { end: failedEnd(error, response !== null), status: response?.status ?? null, headroom: null };
+    }
+  };
+  return { name, billing, tier: 'standard', concurrency, requestsPerMinute, tokensPerMinute, call };
+}
+
+async function readEnd(response: UpstreamResponse, wallMs: () => number): Promise<CallEnd> {
+  const { status } = response;
+  if (status === 200) {
+    const answer = readAnswer(await response.body.bytes(ANSWER_BYTES_MAX));
+    if (answer.kind === 'message') return { kind: 'message', message: answer.line, model: answer.model, usage: answer.usage };
+    return { kind: 'perhaps_paid', error: { type: 'api_error', message: `The upstream's answer is not a message: ${answer.reason}` } };
+  }
+  const error = await readError(response);
+  if (isRefusal(status)) return { kind: 'refused', error };
+  return { kind: 'unpaid', throttled: status === 429 || status === 529, retryAfterMs: retryAfterMs(response.headers, wallMs), error };
+}
+
+/** Its own fault are the client errors, but for those that say "later" or "your key": the whole lane waits for these. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && ![401, 402, 408, 409, 425, 429].includes(status);
+}
+
+async function readError(response: UpstreamResponse): Promise<RequestError> {
+  const fallback = { type: response.status >= 500 ? 'api_error' : 'invalid_request_error', message: `The upstream answered with status ${response.status}.` };
+  try {
+    const bytes = await response.body.bytes(errorBytesMax);
+    const parsed = JSON.parse(Buffer.from(bytes).toString('utf8')) as { error?: { type?: unknown; message?: unknown } };
+    const { type, message } = parsed.error ?? {};
+    return typeof type === 'string' && typeof message === 'string' ? { type, message } : fallback;
+  } catch {
+    // An error without a readable body is still that error: its status was read.
+    return fallback;
+  }
+}
+
+function failedEnd(error: unknown, answered: boolean): CallEnd {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof SendError && !error.sent && !answered) {
+    return { kind: 'unpaid', throttled: false, retryAfterMs: null, error: { type: 'api_error', message: `The upstream could not be reached: ${message}` } };
+  }
+  const what = error instanceof ResponseTooLargeError ? 'The upstream sent too much' : 'The upstream cut the connection';
+  return { kind: 'perhaps_paid', error: { type: 'api_error', message: `${what}: ${message}` } };
+}
+
+/** Batches share few versions and sets of betas; their headers are made once each. */
+function headersCache(apiKey: string | null): (version: string, betas: readonly string[]) => Readonly<Record<string, string>> {
+  const known = new Map<string, Readonly<Record<string, string>>>();
+  return (version, betas) => {
+    const beta = betas.join(',');
+    const key = `${version}\n${beta}`;
+    let headers = known.get(key);
+    if (!headers) {
+      headers = {
+        'content-type': 'application/json',
+        'anthropic-version': version,
+        ...(beta === '' ? {} : { 'anthropic-beta': beta }),
+        ...(apiKey === null ? {} : { 'x-api-key': apiKey }),
+      };
+      if (known.size > 1_000) known.clear();
+      known.set(key, headers);
+    }
+    return headers;
+  };
+}
