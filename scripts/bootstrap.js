@@ -57,7 +57,9 @@ async function installDependencies({ development }) {
     if (dependenciesInstalled({ development })) return;
     say('installing the dependencies of package-lock.json into node_modules (npm ci) ...');
     await npm(['ci', '--ignore-scripts', ...(development ? ['--include=dev'] : [])]);
-    if (!dependenciesInstalled({ development })) throw new BootstrapError('npm ci ended well, but node_modules does not match package-lock.json.');
+    if (!dependenciesInstalled({ development })) {
+      throw new BootstrapError('npm ci ended well, but node_modules does not match package-lock.json.');
+    }
   });
 }
 
@@ -66,7 +68,9 @@ async function fetchNode() {
   if (existsSync(runtimeStamp) && existsSync(runtimeNode)) return runtimeNode;
   await withLock(lockFolder(), async () => {
     if (runtimeWorks()) return;
-    say(`this is Node ${process.versions.node}, Nightshift needs ${NODE_MAJOR_MIN} or newer: fetching ${runtimePackage} into .runtime ...`);
+    say(
+      `this is Node ${process.versions.node}, Nightshift needs ${NODE_MAJOR_MIN} or newer: fetching ${runtimePackage} into .runtime ...`,
+    );
     await installNode(NODE_VERSION_WANTED).catch(() => installNode(String(NODE_MAJOR_MIN)));
     if (!runtimeWorks()) throw new BootstrapError(`${runtimePackage} does not run here. ${installNodeYourself()}`);
   });
@@ -75,7 +79,9 @@ async function fetchNode() {
 
 async function installNode(version) {
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts'];
-  await npm(['install', '--prefix', runtimeFolder, ...quiet, `${runtimePackage}@${version}`], { quiet: version === NODE_VERSION_WANTED });
+  await npm(['install', '--prefix', runtimeFolder, ...quiet, `${runtimePackage}@${version}`], {
+    quiet: version === NODE_VERSION_WANTED,
+  });
 }
 
 /** Asks the fetched Node for its version, and notes that it answered, so that the next start need not ask. */
@@ -94,7 +100,10 @@ function continueWith(node, nodeArguments) {
   }
   const endWithLauncher = pathToFileURL(path.join(root, 'scripts', 'end-with-launcher.js')).href;
   // The channel is never written to: its closing tells the child that this process is gone, even by kill -9.
-  const child = spawn(node, ['--import', endWithLauncher, ...nodeArguments], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
+  const child = spawn(node, ['--import', endWithLauncher, ...nodeArguments], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env,
+  });
   forwardSignals(child);
   child.on('error', (error) => {
     say(`cannot start ${node}: ${error.message}`);

@@ -19,12 +19,18 @@ test('only the tier and line ends are changed', () => {
     ['{"type":"message","usage":null}', '{"type":"message","usage":null}'],
     ['{"type":"message","usage":{}}', '{"type":"message","usage":{"service_tier":"batch"}}'],
     ['{"type":"message","usage":{ "a":1 } }', '{"type":"message","usage":{ "a":1 ,"service_tier":"batch"} }'],
-    ['{"usage":{"service_tier":"standard","a":1e400},"type":"message"}', '{"usage":{"service_tier":"batch","a":1e400},"type":"message"}'],
+    [
+      '{"usage":{"service_tier":"standard","a":1e400},"type":"message"}',
+      '{"usage":{"service_tier":"batch","a":1e400},"type":"message"}',
+    ],
     ['{"usage":{"service_tier" : null},"type":"message"}', '{"usage":{"service_tier" : "batch"},"type":"message"}'],
     ['{"usage":{"service_tier":{"a":[]}},"type":"message"}', '{"usage":{"service_tier":"batch"},"type":"message"}'],
     ['{"service_tier":"standard","type":"message"}', '{"service_tier":"standard","type":"message"}'],
     ['{\r\n  "type": "message",\n  "text": "a\\nb"\r}\n', '{  "type": "message",  "text": "a\\nb"}'],
-    ['{"t\\u0079pe":"mess\\u0061ge","\\u0075sage":{}}', '{"t\\u0079pe":"mess\\u0061ge","\\u0075sage":{"service_tier":"batch"}}'],
+    [
+      '{"t\\u0079pe":"mess\\u0061ge","\\u0075sage":{}}',
+      '{"t\\u0079pe":"mess\\u0061ge","\\u0075sage":{"service_tier":"batch"}}',
+    ],
     ['{"type":"error","type":"message"}', '{"type":"error","type":"message"}'],
     [
       '{"type":"message","usage":{"service_tier":"a"},"usage":{"service_tier":"b","service_tier":"c"}}',
@@ -41,7 +47,8 @@ test('an answer that needs no change is passed on without a copy', () => {
 });
 
 test('the facts of an answer are read', () => {
-  const answer = message(`{"id":"msg_1","type":"message","model":"claude-haiku-4-5-20251001","content":[{"type":"text","text":"{\\"type\\":"}],
+  const answer =
+    message(`{"id":"msg_1","type":"message","model":"claude-haiku-4-5-20251001","content":[{"type":"text","text":"{\\"type\\":"}],
     "stop_reason":"end_turn","usage":{"input_tokens":16,"output_tokens":5,"cache_creation_input_tokens":7,"cache_read_input_tokens":8,
     "cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},"service_tier":"standard"}}`);
   assert.equal(answer.model, 'claude-haiku-4-5-20251001');
@@ -59,7 +66,11 @@ test('what is missing or no count counts nothing', () => {
   const bare = message('{"type":"message","stop_reason":null,"model":7}');
   assert.deepEqual([bare.model, bare.stopReason, bare.usage], ['', null, noUsage]);
   for (const count of ['null', '-1', '-0', '1.5', '1e400', '9007199254740993', '"5"', '[5]', '{}', 'true']) {
-    assert.deepEqual(message(`{"type":"message","usage":{"input_tokens":${count},"cache_creation":${count}}}`).usage, noUsage, count);
+    assert.deepEqual(
+      message(`{"type":"message","usage":{"input_tokens":${count},"cache_creation":${count}}}`).usage,
+      noUsage,
+      count,
+    );
   }
   assert.equal(message('{"type":"message","usage":{"input_tokens":1e3}}').usage.inputTokens, 1000);
 });
@@ -90,7 +101,9 @@ test('garbage says why', () => {
 const usage = fc.oneof(
   valueText,
   fc
-    .array(fc.tuple(fc.constantFrom('"service_tier"', '"input_tokens"', '"service\\u005ftier"'), valueText), { maxLength: 4 })
+    .array(fc.tuple(fc.constantFrom('"service_tier"', '"input_tokens"', '"service\\u005ftier"'), valueText), {
+      maxLength: 4,
+    })
     .map((entries) => `{${entries.map((entry) => entry.join(':')).join(',')}}`),
 );
 const answerText = fc
@@ -104,11 +117,13 @@ test('an answer means the same afterwards, but for its tier', () => {
       const answer = readAnswer(bytes);
       assert.deepEqual(bytes, original);
       const parsed = oracle(bytes)?.value as Record<string, unknown> | undefined | null;
-      const isMessage = typeof parsed === 'object' && parsed !== null && parsed.type === 'message' && Object.hasOwn(parsed, 'type');
+      const isMessage =
+        typeof parsed === 'object' && parsed !== null && parsed.type === 'message' && Object.hasOwn(parsed, 'type');
       assert.equal(answer.kind, isMessage ? 'message' : 'garbage');
       if (answer.kind === 'garbage' || !isMessage) return;
       const given = parsed.usage;
-      if (typeof given === 'object' && given !== null && !Array.isArray(given)) Object.assign(given, { service_tier: 'batch' });
+      if (typeof given === 'object' && given !== null && !Array.isArray(given))
+        Object.assign(given, { service_tier: 'batch' });
       const written = Buffer.from(answer.line).toString('utf8');
       assert.doesNotMatch(written, /[\r\n]/);
       assert.deepEqual(JSON.parse(written), parsed);

@@ -78,7 +78,8 @@ function readUsage(bytes: Buffer, range: Range): { usage: Usage; tier: Range } {
     if (keyIs(bytes, keyStart, keyEnd, 'input_tokens')) usage.inputTokens = tokens(bytes, start, end);
     else if (keyIs(bytes, keyStart, keyEnd, 'output_tokens')) usage.outputTokens = tokens(bytes, start, end);
     else if (keyIs(bytes, keyStart, keyEnd, 'service_tier')) mark(tier, start, end);
-    else if (keyIs(bytes, keyStart, keyEnd, 'cache_creation')) usage.cacheCreation1hInputTokens = hourTokens(bytes, start);
+    else if (keyIs(bytes, keyStart, keyEnd, 'cache_creation'))
+      usage.cacheCreation1hInputTokens = hourTokens(bytes, start);
     else if (keyIs(bytes, keyStart, keyEnd, 'cache_read_input_tokens')) {
       usage.cacheReadInputTokens = tokens(bytes, start, end);
     } else if (keyIs(bytes, keyStart, keyEnd, 'cache_creation_input_tokens')) {

@@ -15,7 +15,9 @@ function framed(payloads: readonly Uint8Array[]): Buffer {
 
 function read(bytes: Uint8Array, start = 0): { readonly payloads: string[]; readonly result: FramesRead } {
   const payloads: string[] = [];
-  const result = readFrames(bytes, start, (from, to) => payloads.push(Buffer.from(bytes.subarray(from, to)).toString('hex')));
+  const result = readFrames(bytes, start, (from, to) =>
+    payloads.push(Buffer.from(bytes.subarray(from, to)).toString('hex')),
+  );
   return { payloads, result };
 }
 

@@ -4,7 +4,21 @@ import fc from 'fast-check';
 
 const chunkOfText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }).map((value) => JSON.stringify(value).slice(1, -1)),
-  fc.constantFrom('\\"', '\\\\', '\\\\\\"', '\\ud800', '\\u0065', '\\/', '\u{1f680}', 'é', '{[', ']}', ',', ':', 'a plain run of more than thirty-two bytes '),
+  fc.constantFrom(
+    '\\"',
+    '\\\\',
+    '\\\\\\"',
+    '\\ud800',
+    '\\u0065',
+    '\\/',
+    '\u{1f680}',
+    'é',
+    '{[',
+    ']}',
+    ',',
+    ':',
+    'a plain run of more than thirty-two bytes ',
+  ),
 );
 
 /** The text of a string, with escapes that JSON.stringify would never write. */
@@ -33,7 +47,10 @@ export const valueText: fc.Arbitrary<string> = fc.letrec<{ value: string; list: 
     .map((items) => `[${items.map((item) => item.join('')).join(',')}]`),
   object: fc
     .array(fc.tuple(space, stringText, space, tie('value')), { maxLength: 5 })
-    .map((items) => `{${items.map(([before, key, after, value]) => `${before}${key}${after}:${after}${value}`).join(',')}}`),
+    .map(
+      (items) =>
+        `{${items.map(([before, key, after, value]) => `${before}${key}${after}:${after}${value}`).join(',')}}`,
+    ),
 })).value;
 
 type Damage = {

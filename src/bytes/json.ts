@@ -75,7 +75,8 @@ export function whitespace(bytes: Uint8Array, at: number, end: number = bytes.le
   while (at < end) {
     const byte = bytes[at];
     if (byte > ascii.SPACE) return at;
-    if (byte !== ascii.SPACE && byte !== ascii.LINE_FEED && byte !== ascii.CARRIAGE_RETURN && byte !== ascii.TAB) return at;
+    if (byte !== ascii.SPACE && byte !== ascii.LINE_FEED && byte !== ascii.CARRIAGE_RETURN && byte !== ascii.TAB)
+      return at;
     at += 1;
   }
   return at;

@@ -85,7 +85,7 @@ export class SegmentIndex {
   }
 
   customId(item: number): string {
-    return this.#ids.latin1Slice(this.#endBefore(5, item), this.#column(5, item));
+    return this.#ids.toString('utf8', this.#endBefore(5, item), this.#column(5, item));
   }
 
   breakpoints(item: number): readonly string[] {

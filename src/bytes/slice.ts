@@ -2,17 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { REQUEST_BYTES_MAX } from '../domain/limits.ts';
-import {
-  asBuffer,
-  CLOSE_LIST,
-  CLOSE_OBJECT,
-  COLON,
-  COMMA,
-  LINE_FEED,
-  OPEN_LIST,
-  OPEN_OBJECT,
-  QUOTE,
-} from './ascii.ts';
+import { asBuffer, CLOSE_LIST, CLOSE_OBJECT, COLON, COMMA, LINE_FEED, OPEN_LIST, OPEN_OBJECT, QUOTE } from './ascii.ts';
 import { Boundary, Held, isWord } from './gather.ts';
 import { JsonError, text, validate, validateText, whitespace } from './json.ts';
 
@@ -165,7 +155,8 @@ export class EnvelopeSlicer {
     const base = this.#base;
     this.#base = base + end - value.length;
     const checked = this.#check(value, 0);
-    if (checked !== value.length) throw this.#notJson('Expecting value', Math.max(checked, 0));
+    if (checked === -1) throw this.#notJson('Expecting value', value.length);
+    if (checked < value.length) throw this.#notJson("Expecting ',' delimiter", checked);
     this.#finish(value, 0);
     this.#base = base;
     return end;

@@ -301,7 +301,9 @@ test('an unexpected error is told to operators, not to the caller', async () => 
 test("the engine's own errors keep their detail and headers", async () => {
   const deps = testDeps();
   deps.service.create = () =>
-    Promise.reject(new AppError('rate_limited', 'Too many.', { detail: 'queue_full', headers: { 'retry-after': '7' } }));
+    Promise.reject(
+      new AppError('rate_limited', 'Too many.', { detail: 'queue_full', headers: { 'retry-after': '7' } }),
+    );
   const response = await call(deps, batches, { method: 'POST', body: '{}' });
   assert.equal(response.headers.get('retry-after'), '7');
   const { error } = (await response.json()) as ErrorBody;

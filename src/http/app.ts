@@ -112,7 +112,7 @@ function beginCall(deps: HttpDeps, context: Context<Env>): Call {
     request: context.req.raw,
     batchId: context.req.param('id') ?? '',
     node: bindings?.incoming === undefined ? null : bindings,
-    received: { bytes: 0 },
+    received: { bytes: 0, invited: false },
   };
 }
 

@@ -5,7 +5,10 @@ import { AUTH, BATCH_ID, testDeps, type TestFace } from './fake-face.ts';
 
 type ErrorBody = { error: { type: string; message: string; details?: { error_code: string } } };
 
-function create(deps: TestFace, init: { headers?: Record<string, string>; body?: BodyInit } = {}): Promise<Response> {
+function create(
+  deps: TestFace,
+  init: { headers?: Record<string, string>; body?: string | ReadableStream } = {},
+): Promise<Response> {
   const headers = { ...AUTH, ...init.headers };
   const options = { method: 'POST', headers, body: init.body ?? '{}', duplex: 'half' } as RequestInit;
   return Promise.resolve(createApp(deps).request('/v1/messages/batches', options));
@@ -100,7 +103,10 @@ test('a body is refused by its declared length at once, and by its real one as s
   let pulled = 0;
   let canceled = false;
   const endless = new ReadableStream<Uint8Array>({
-    pull: (controller) => void (pulled++, controller.enqueue(new Uint8Array(6))),
+    pull: (controller) => {
+      pulled++;
+      controller.enqueue(new Uint8Array(6));
+    },
     cancel: () => void (canceled = true),
   });
   assert.equal((await create(testDeps({ upload: bounds }), { body: endless })).status, 413);

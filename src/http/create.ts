@@ -23,7 +23,7 @@ export async function createBatch(deps: HttpDeps, call: AdmittedCall): Promise<R
     version: call.apiVersion,
     betas: readBetas(headers),
     body: readUpload({
-      source: bodySource(call.request, call.node?.incoming ?? null),
+      source: bodySource(call),
       received: call.received,
       bounds,
       world: deps.world,

@@ -46,6 +46,8 @@ export async function listen({ app, host, port, world }: ListenOptions): Promise
     void answerRequest(incoming, outgoing);
   };
   server.on('request', onRequest);
+  // The body is invited in upload.ts, once the headers have passed.
+  server.on('checkContinue', onRequest);
   // Without this listener Node answers an unknown `Expect` by itself, without a body.
   server.on('checkExpectation', onRequest);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -53,6 +55,8 @@ export async function listen({ app, host, port, world }: ListenOptions): Promise
     answerGarbage({ error, socket, started, requestId: requestId() });
   });
   await bind(server, { host, port });
+  // No more file descriptors, for one: the server goes on with the connections it has.
+  server.on('error', (error) => world.emit({ kind: 'failure', where: 'http/listen', error, requestId: null }));
   const bound = (server.address() as AddressInfo).port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
@@ -63,9 +67,10 @@ export async function listen({ app, host, port, world }: ListenOptions): Promise
 
 function bind(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(error, { host, port })));
+    const refused = (error: NodeJS.ErrnoException): void => reject(bindError(error, { host, port }));
+    server.once('error', refused);
     server.listen({ host, port }, () => {
-      server.removeAllListeners('error');
+      server.off('error', refused);
       resolve();
     });
   });

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { LINGER_MS, UNREAD_BODY_BYTES_MAX } from '../domain/limits.ts';
 import type { Timers } from '../ports/world.ts';
 import type { Reply } from './respond.ts';
-import type { Received } from './upload.ts';
+import { awaitsInvitation, type Received } from './upload.ts';
 
 export type UnreadOptions = {
   readonly incoming: IncomingMessage;
@@ -13,9 +13,11 @@ export type UnreadOptions = {
 
 /** Returns the reply to send. Whatever it is, the rest of the body is being thrown away from here on. */
 export function settleUnread(reply: Reply, options: UnreadOptions): Reply {
-  const { incoming } = options;
+  const { incoming, received } = options;
   if (incoming.readableEnded || incoming.destroyed) return reply;
   incoming.resume();
+  // A client refused before it sent its body may send it or not: what comes next could be either, so nothing may come next.
+  if (awaitsInvitation(incoming) && !received.invited) return lingering(reply, options);
   if (incoming.complete || restBytesMax(options) <= UNREAD_BODY_BYTES_MAX) return reply;
   return lingering(reply, options);
 }

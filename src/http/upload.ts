@@ -1,4 +1,5 @@
 /** The body of a create as it comes from the socket: pulled, counted, bounded in size and never waited for without end. */
+import type { HttpBindings } from '@hono/node-server';
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../domain/errors.ts';
 import type { World } from '../ports/world.ts';
@@ -11,8 +12,8 @@ export type UploadBounds = {
   readonly progressBytesMin: number;
 };
 
-/** How much of a request's body has been read so far. */
-export type Received = { bytes: number };
+/** How much of a request's body has been read so far, and whether a client that waits to be asked for it was asked. */
+export type Received = { bytes: number; invited: boolean };
 
 export type UploadOptions = {
   readonly source: AsyncIterator<Uint8Array>;
@@ -25,11 +26,20 @@ export function tooLargeError(): AppError {
   return new AppError('too_large', 'Request exceeds the maximum allowed number of bytes.');
 }
 
+export type BodySource = { readonly request: Request; readonly node: HttpBindings | null; readonly received: Received };
+
 /** Node's own message is read where there is one: a web stream around it costs half as much CPU again (measured). */
-export function bodySource(request: Request, incoming: IncomingMessage | null): AsyncIterator<Uint8Array> {
+export function bodySource({ request, node, received }: BodySource): AsyncIterator<Uint8Array> {
+  if (node === null) return request.body === null ? noBody() : request.body.values();
+  if (awaitsInvitation(node.incoming)) node.outgoing.writeContinue();
+  received.invited = true;
   // Leaving the loop early must not destroy the message: that would close the socket before the answer is written.
-  if (incoming !== null) return incoming.iterator({ destroyOnReturn: false });
-  return request.body === null ? noBody() : request.body.values();
+  return node.incoming.iterator({ destroyOnReturn: false });
+}
+
+/** curl and others send a large body only after "100 Continue", so that a refused one is never sent. */
+export function awaitsInvitation(incoming: IncomingMessage): boolean {
+  return incoming.headers.expect?.toLowerCase() === '100-continue';
 }
 
 /** Only time spent waiting for the client counts: while we are the slow ones it cannot send. */

@@ -113,7 +113,7 @@ export class Scheduler {
 
   /** Requests of the batch that are not final; 0 of one that is not known (any more). */
   remaining(batchId: string): number {
-    return this.#batches.get(batchId)?.remaining ?? 0;
+    return Math.max(0, this.#batches.get(batchId)?.remaining ?? 0);
   }
 
   #apply(input: Input): void {

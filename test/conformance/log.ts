@@ -44,20 +44,23 @@ export function logConformance(name: string, place: LogPlace): void {
       await log.close();
     });
 
-    logTest('L1 L3 what was appended is visited in order after a restart, and appending goes on behind it', async (open) => {
-      const first = await opened(open);
-      assert.equal(first.log.append(framesOf('a', 'b')), 1);
-      first.log.append(framesOf('c'));
-      await first.log.close();
-      const second = await opened(open);
-      assert.deepEqual(second.texts, ['1:a', '1:b', '1:c']);
-      second.log.append(framesOf('d'));
-      await second.log.sync();
-      await second.log.close();
-      const third = await opened(open);
-      assert.deepEqual(third.texts, ['1:a', '1:b', '1:c', '1:d']);
-      await third.log.close();
-    });
+    logTest(
+      'L1 L3 what was appended is visited in order after a restart, and appending goes on behind it',
+      async (open) => {
+        const first = await opened(open);
+        assert.equal(first.log.append(framesOf('a', 'b')), 1);
+        first.log.append(framesOf('c'));
+        await first.log.close();
+        const second = await opened(open);
+        assert.deepEqual(second.texts, ['1:a', '1:b', '1:c']);
+        second.log.append(framesOf('d'));
+        await second.log.sync();
+        await second.log.close();
+        const third = await opened(open);
+        assert.deepEqual(third.texts, ['1:a', '1:b', '1:c', '1:d']);
+        await third.log.close();
+      },
+    );
 
     logTest('L1 an append is there before it returns, without a sync or a close', async (open) => {
       const writer = await opened(open);

@@ -28,9 +28,9 @@ export function sourceExists(file: string): boolean {
   return existsSync(path.join(root, file));
 }
 
-/** Tests and what only tests use; the published package holds none of them. */
+/** Tests and what only tests use; the published package holds none of them (tsconfig.build.json leaves out the same). */
 export function isTestFile(file: string): boolean {
-  return /\.(test|slow|arbitrary)\.ts$/.test(file);
+  return /(\.test|\.arbitrary|[./]support|\/fake-[a-z-]+)\.ts$/.test(file);
 }
 
 /** Imports, re-exports, literal dynamic imports and worker addresses, in the order of the file. */
@@ -45,7 +45,8 @@ export function importsOf(file: string, text: string = readSource(file)): readon
   }
   for (const match of code.matchAll(/^import\s+'([^']+)'/gm)) add(match, match[1]!, false);
   for (const match of code.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)) add(match, match[1]!, false);
-  for (const match of code.matchAll(/new URL\(\s*'(\.[^']+\.[tj]s)'\s*,\s*import\.meta\.url/g)) add(match, match[1]!, false);
+  for (const match of code.matchAll(/new URL\(\s*'(\.[^']+\.[tj]s)'\s*,\s*import\.meta\.url/g))
+    add(match, match[1]!, false);
   return found.toSorted((one, other) => one.line - other.line);
 }
 

@@ -1,0 +1,54 @@
+/** A node: engine, janitor and service over whatever catalog, blobs, log and world it is given. Production and simulation start the same one. */
+import type { Dialect } from '../dialects/dialect.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { Log } from '../ports/log.ts';
+import type { World } from '../ports/world.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
+import type { Service } from './contract.ts';
+import { Engine } from './engine.ts';
+import { Janitor } from './janitor.ts';
+import { createService } from './service.ts';
+
+export type NodeDeps = {
+  readonly node: string;
+  readonly catalog: Catalog;
+  readonly blobs: Blobs;
+  readonly log: Log;
+  readonly world: World;
+  readonly dialect: Dialect;
+  readonly upstreamFor: (model: string) => Upstream;
+  readonly weightOf: (workspaceId: string) => number;
+  readonly windowMs: number;
+  readonly retentionMs: number;
+  readonly graceMs: number;
+  readonly onFatal: (error: unknown) => void;
+};
+
+export type Node = {
+  readonly service: Service;
+  stats(): ReturnType<Engine['stats']>;
+  /** Stops in order: no new work, what is in flight, what is to be sealed. */
+  stop(options: { drainMs: number }): Promise<void>;
+};
+
+/** Resolves when the journal is replayed and the node may take calls. */
+export async function startNode(deps: NodeDeps): Promise<Node> {
+  const engine = new Engine(deps);
+  const janitor = new Janitor({ ...deps, engine });
+  const state: { reason: string | null } = { reason: 'starting' };
+  const readiness = () => ({ ready: state.reason === null, reason: state.reason });
+  const service = createService({ ...deps, engine, janitor, readiness });
+  await engine.start();
+  janitor.start();
+  state.reason = null;
+  return {
+    service,
+    stats: () => engine.stats(),
+    async stop(options) {
+      state.reason = 'draining';
+      await janitor.stop();
+      await engine.stop(options);
+    },
+  };
+}
