@@ -33,6 +33,14 @@ export const BLOB_BYTES_TARGET = 8 * MiB;
 export const BLOB_WRITES_MAX = 3;
 /** Breakpoints the API allows in one request. */
 export const BREAKPOINTS_MAX = 4;
+/** Messages the API allows in one request. */
+export const MESSAGES_PER_REQUEST_MAX = 100_000;
+/** The least the API lets a model think, where thinking is on. */
+export const THINKING_TOKENS_MIN = 1_024;
+/** A model's name becomes a key of segments and tallies; real ones are far shorter. */
+export const MODEL_LENGTH_MAX = 256;
+/** What a caller wrote is quoted in an error up to this length: a fault lies in an index, one per request. */
+export const QUOTED_LENGTH_MAX = 256;
 /** A family smaller than this is not worth segments of its own and falls back into its model's common one. */
 export const FAMILY_REQUESTS_MIN = 64;
 /** JSON nested deeper than this is refused: the scanner keeps one byte a level. */

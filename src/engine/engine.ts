@@ -271,8 +271,16 @@ export class Engine {
     this.#trouble.tell();
     this.#hold('lease', !this.#spans.leasesHold(nowMs));
     this.#spans.sweep(nowMs);
+    this.#tellLanes();
     this.#post({ kind: 'tick' });
     this.#stopSweep = this.#deps.world.timers.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #tellLanes(): void {
+    for (const { lane, window, inFlight, ready } of this.#scheduler.stats()) {
+      const [upstream = '', model = ''] = lane.split('\n');
+      this.#deps.world.emit({ kind: 'lane_window', upstream, model, window, inFlight, ready });
+    }
   }
 
   /** One timer, for the earliest end of a backoff or pause. */

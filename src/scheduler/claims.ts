@@ -22,11 +22,13 @@ export type ClaimingQueue = {
   readonly spans: { readonly size: number };
   readonly ready: number;
   readonly unclaimed: number;
-  claiming: boolean;
+  claiming: number;
   claimBrought: boolean;
   claimRests: boolean;
-  claimWaits: boolean;
+  claimWaits: Line | null;
 };
+
+type Line = 'running' | 'stopped';
 
 type Owner<Q> = {
   readonly claimant: Claimant<Q>;
@@ -37,8 +39,9 @@ export type Claim = { readonly batchId: string; readonly lane: LaneId; readonly 
 
 export class Claims<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }> {
   readonly #claimants = new Heap<Claimant<Q>>((left, right) => left.held < right.held);
-  /** Queues of stopped batches, which need no room: their spans are written off and gone. */
+  /** Queues of stopped batches, which need no room: their spans are written off on arrival. */
   readonly #stopped = new Fifo<Q>();
+  #claimsOfStopped = 0;
   #resting: Q[] = [];
   #held = 0;
 
@@ -51,9 +54,11 @@ export class Claims<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }> 
   consider(queue: Q): void {
     if (!wantsSpans(queue)) return;
     if (queue.batch.stopped !== null) {
-      this.#stopped.add(queue);
-    } else if (!queue.claimWaits) {
-      queue.claimWaits = true;
+      // One that stood in the other line before its batch was stopped is passed over there.
+      if (queue.claimWaits !== 'stopped') this.#stopped.add(queue);
+      queue.claimWaits = 'stopped';
+    } else if (queue.claimWaits === null) {
+      queue.claimWaits = 'running';
       const { claimant } = queue.workspace;
       claimant.waiting.add(queue);
       if (claimant.heapIndex < 0) this.#claimants.add(claimant);
@@ -62,34 +67,48 @@ export class Claims<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }> 
 
   /** The next claim to make, or null. */
   next(): Claim | null {
-    for (let queue = this.#stopped.take(); queue !== null; queue = this.#stopped.take()) {
-      if (wantsSpans(queue)) return this.#claim(queue);
+    return this.#nextStopped() ?? this.#nextRunning();
+  }
+
+  /** Bounded too, so that a thousand batches that expire at once are not all read at once. */
+  #nextStopped(): Claim | null {
+    while (this.#claimsOfStopped < SPANS_HELD_MAX / SPANS_STOPPED_CLAIM) {
+      const queue = this.#stopped.take();
+      if (queue === null) return null;
+      queue.claimWaits = null;
+      if (!wantsSpans(queue)) continue;
+      this.#claimsOfStopped += 1;
+      return this.#claim(queue, SPANS_STOPPED_CLAIM);
     }
+    return null;
+  }
+
+  #nextRunning(): Claim | null {
     for (;;) {
       const claimant = this.#claimants.first();
       const queue = claimant?.waiting.first() ?? null;
       if (claimant === null || queue === null) return null;
-      const wanted = wantsSpans(queue);
+      const wanted = queue.claimWaits === 'running' && queue.batch.stopped === null && wantsSpans(queue);
       if (wanted && claimant.held > 0 && claimant.held >= SPANS_HELD_MAX - this.#held) return null;
       claimant.waiting.take();
-      queue.claimWaits = false;
+      if (queue.claimWaits === 'running') queue.claimWaits = null;
       if (claimant.waiting.size === 0) this.#claimants.remove(claimant);
-      if (wanted) return this.#claim(queue);
+      if (wanted) return this.#claim(queue, 1);
     }
   }
 
-  #claim(queue: Q): Claim {
-    queue.claiming = true;
+  #claim(queue: Q, spans: number): Claim {
+    queue.claiming = spans;
     queue.claimBrought = false;
     this.count(queue, 1);
-    const spans = queue.batch.stopped === null ? 1 : SPANS_STOPPED_CLAIM;
     return { batchId: queue.batch.id, lane: queue.workspace.lane.id, spans };
   }
 
   /** The queue's claim has been answered. */
   answered(queue: Q): void {
-    if (!queue.claiming) return;
-    queue.claiming = false;
+    if (queue.claiming === 0) return;
+    if (queue.claiming === SPANS_STOPPED_CLAIM) this.#claimsOfStopped -= 1;
+    queue.claiming = 0;
     this.count(queue, -1);
     if (queue.claimBrought || queue.unclaimed === 0) return;
     queue.claimRests = true;
@@ -116,7 +135,7 @@ export class Claims<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }> 
 
 /** When less is ready than its part of a window, so that there is always something to send and never much more. */
 function wantsSpans<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }>(queue: Q): boolean {
-  if (queue.unclaimed === 0 || queue.claiming || queue.claimRests) return false;
+  if (queue.unclaimed === 0 || queue.claiming > 0 || queue.claimRests) return false;
   if (queue.batch.stopped !== null || queue.ready === 0) return true;
   const { lane } = queue.workspace;
   return queue.ready < lane.lane.window / Math.max(1, lane.running);

@@ -46,13 +46,14 @@ export type Queue = Share & {
   delayed: number;
   /** Spans nobody holds, by the engine's last word. */
   unclaimed: number;
-  claiming: boolean;
+  /** Spans asked for by the claim on its way; 0 where there is none. */
+  claiming: number;
   /** A span has come since the last claim. */
   claimBrought: boolean;
   /** The last claim brought nothing: the next one waits for a tick. */
   claimRests: boolean;
-  /** It stands in line for a claim. */
-  claimWaits: boolean;
+  /** The line it stands in for a claim. */
+  claimWaits: 'running' | 'stopped' | null;
 };
 
 export type WorkspaceInLane = Share & {
@@ -147,10 +148,10 @@ export function openQueue(batch: Batch, lane: LaneWork): Queue {
     ready: 0,
     delayed: 0,
     unclaimed: 0,
-    claiming: false,
+    claiming: 0,
     claimBrought: false,
     claimRests: false,
-    claimWaits: false,
+    claimWaits: null,
     urgent: batch.urgent,
     deadlineMs: batch.deadlineMs,
   };
@@ -179,7 +180,7 @@ function openWorkspace(batch: Batch, lane: LaneWork): WorkspaceInLane {
 
 /** A queue with no span, none to claim and no claim on its way is forgotten, and its workspace with the last queue. */
 export function closeIfEmpty(queue: Queue): boolean {
-  if (queue.spans.size > 0 || queue.unclaimed > 0 || queue.claiming) return false;
+  if (queue.spans.size > 0 || queue.unclaimed > 0 || queue.claiming > 0) return false;
   const { batch, workspace } = queue;
   const { lane } = workspace;
   if (!batch.queues.delete(lane.id)) return false;

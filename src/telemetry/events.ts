@@ -27,5 +27,7 @@ export type NightshiftEvent =
   | { readonly kind: 'storage_resumed'; readonly what: string }
   | { readonly kind: 'clock_jumped'; readonly byMs: number; readonly distrustMs: number }
   | { readonly kind: 'garbage_removed'; readonly blobs: number }
+  /** The end of a journal file that a crash left half written was cut off: nothing in it had been synced. */
+  | { readonly kind: 'torn_tail'; readonly path: string; readonly offset: number; readonly bytesCut: number }
   | { readonly kind: 'foreign_file'; readonly path: string }
   | { readonly kind: 'failure'; readonly where: string; readonly error: unknown; readonly requestId: string | null };

@@ -21,7 +21,7 @@ test('pretty: one short line, with colours only when asked for', () => {
   const [plain] = lines([created], { format: 'pretty', level: 'info' });
   assert.match(plain, /^\d\d:\d\d:\d\d info  batch created batchId=msgbatch_01a .*durationMs=12\.3/);
   const [colored] = lines([created], { format: 'pretty', level: 'info', color: true });
-  assert.match(colored, /\u001B\[32minfo/);
+  assert(colored.includes('\u001B[32minfo'));
 });
 
 test('pretty: control characters from outside do not reach the terminal', () => {

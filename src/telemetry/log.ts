@@ -1,7 +1,7 @@
 /** The log: what the events say to an operator, as one structured line each; never a prompt, an answer or a key. */
 import pino from 'pino';
 import type { NightshiftEvent } from './events.ts';
-import { prettyLine } from './pretty.ts';
+import { prettyLine, type LogRecord } from './pretty.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -32,8 +32,6 @@ export function createLog(options: LogOptions): Log {
     close: () => output.close(),
   };
 }
-
-export type LogRecord = { readonly level: Exclude<LogLevel, 'silent'>; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };
 
 type Output = { write(line: string): void; close(): void };
 
@@ -81,6 +79,7 @@ function levelOf(event: NightshiftEvent): LogRecord['level'] {
     case 'seal_stale':
     case 'storage_full':
     case 'clock_jumped':
+    case 'torn_tail':
     case 'foreign_file':
       return 'warn';
     case 'failure':

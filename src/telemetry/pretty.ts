@@ -1,5 +1,10 @@
 /** A log record as a short line for a person at a terminal. */
-import type { LogRecord } from './log.ts';
+
+export type LogRecord = {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+};
 
 const colors: Readonly<Record<LogRecord['level'], string>> = { trace: '90', debug: '36', info: '32', warn: '33', error: '31' };
 

@@ -10,7 +10,8 @@ const TARGETS_MAX = 1_000;
 
 export type Sender = { readonly send: Send; close(): Promise<void> };
 
-export function createSend(options: { connections: number }): Sender {
+/** `connections` bounds each origin; null leaves the bound to the callers, whose lanes have windows of their own. */
+export function createSend(options: { connections: number | null }): Sender {
   const pools = new Map<string, Pool>();
   const targets = new Map<string, Target>();
 
@@ -47,7 +48,7 @@ export function createSend(options: { connections: number }): Sender {
 type Target = { readonly pool: Pool; readonly path: string };
 
 /** undici's own timeouts are off: the engine has one sweep for all calls. */
-function openPool(origin: string, connections: number): Pool {
+function openPool(origin: string, connections: number | null): Pool {
   return new Pool(origin, {
     connections,
     pipelining: 1,

@@ -33,7 +33,7 @@ export function catalogModelSuite(subject: CatalogSubject): void {
           await world.finish();
         },
       );
-      await fc.assert(property, { numRuns: 40 });
+      await fc.assert(property, { numRuns: 100 });
     }));
 }
 

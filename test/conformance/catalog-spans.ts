@@ -24,21 +24,17 @@ export function catalogSpanSuite(subject: CatalogSubject): void {
     ]);
     const second = await acceptBatch(catalog, { workspaceId: 'wrkspc_b' });
     const read = async (after: string | null, limit = 10) =>
-      (await catalog.runnable({ after, limit })).map(({ batch, model, spans }) => [batch.id, model, spans]);
-    const ofFirst = [
-      [first.id, 'b', 2],
-      [first.id, 'model-a', 1],
-    ];
-    assert.deepEqual((await read(null)).toSorted(), [...ofFirst, [second.id, 'model-a', 1]].toSorted());
-    assert.deepEqual(
-      (await read(null, 1)).toSorted(),
-      ofFirst.toSorted(),
-      'a limit never cuts a batch between its models',
-    );
-    assert.deepEqual(await read(first.id), [[second.id, 'model-a', 1]]);
+      (await catalog.runnable({ after, limit })).map(({ batch, model, spans }) => `${batch.id} ${model} ${spans}`);
+    const ofFirst = [`${first.id} b 2`, `${first.id} model-a 1`];
+    const ofSecond = `${second.id} model-a 1`;
+    const everything = await read(null);
+    assert.deepEqual(everything.toSorted(), [...ofFirst, ofSecond].toSorted());
+    assert.equal(everything.at(-1), ofSecond);
+    assert.deepEqual((await read(null, 1)).toSorted(), ofFirst, 'a limit never cuts a batch between its models');
+    assert.deepEqual(await read(first.id), [ofSecond]);
     assert.deepEqual(await read(second.id), []);
     await claimAll(catalog, 'a', first.id);
-    assert.deepEqual(await read(null), [[second.id, 'model-a', 1]]);
+    assert.deepEqual(await read(null), [ofSecond]);
     // Batches made in one moment are a microsecond apart, so the lease may be too.
     clock.move(leaseMs + 1);
     assert.equal((await read(null)).length, 3);

@@ -1,0 +1,43 @@
+/** The address of an upstream as one word, `PROTOCOL:URL`, and the protocols there are. */
+import { quoted, Refused, url, type Reader } from './values.ts';
+
+export type Protocol = 'anthropic' | 'simulator';
+
+export type UpstreamAddress = { readonly protocol: Protocol; readonly url: string | null };
+
+const accepts = 'anthropic:http://host:port or simulator';
+
+export const upstreamAddress: Reader<UpstreamAddress> = {
+  accepts,
+  placeholder: 'PROTOCOL:URL',
+  read(value) {
+    if (typeof value !== 'string') throw new Refused(`${quoted(value)} is not accepted`);
+    if (value === 'simulator') return { protocol: 'simulator', url: null };
+    const colon = value.indexOf(':');
+    const protocol = value.slice(0, colon);
+    if (/^https?$/.test(protocol)) {
+      throw new Refused('the protocol is missing before the URL', `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}`);
+    }
+    return { protocol: protocolNamed(protocol), url: upstreamUrl.read(value.slice(colon + 1)) };
+  },
+  show: (address) => (address.url === null ? address.protocol : `${address.protocol}:${address.url}`),
+};
+
+/** The paths of the API begin with /v1, which is often given as part of the address. */
+export const upstreamUrl: Reader<string> = { ...url, read: (value) => url.read(value).replace(/\/v1$/, '') };
+
+export const protocol: Reader<Protocol> = {
+  accepts: 'anthropic or simulator',
+  placeholder: 'PROTOCOL',
+  read: (value) => (value === 'simulator' ? value : protocolNamed(value)),
+  show: String,
+};
+
+function protocolNamed(name: unknown): 'anthropic' {
+  if (name === 'anthropic') return name;
+  if (name === 'openai') {
+    const hint = 'Recent versions of vLLM, llama.cpp, Ollama and LM Studio also speak the Messages API: try anthropic:http://host:port.';
+    throw new Refused('the protocol openai is not built yet in this version', hint);
+  }
+  throw new Refused(`the protocol ${quoted(name)} is unknown`);
+}

@@ -1,0 +1,134 @@
+/** What every check of params is made of: complaints, and the checks of single values. */
+import { LETTER_F, LETTER_N, LETTER_T, OPEN_LIST, OPEN_OBJECT, QUOTE } from '../bytes/ascii.ts';
+import { elements, keyIs, parse, text } from '../bytes/json.ts';
+import { QUOTED_LENGTH_MAX } from '../domain/limits.ts';
+import type { Range } from './members.ts';
+
+/** The end of an error's message, beginning with the rest of its path: `.0.role: Field required`. Null is no complaint. */
+export type Complaint = string | null;
+
+/** What is known while one request is judged. The checks gather here what the rules about several fields need. */
+export type Judging = {
+  readonly bytes: Buffer;
+  /** Whether the batch was created under version 2026-10-21 or a later one. */
+  readonly isNewest: boolean;
+  /** Where blocks marked with `cache_control` end. */
+  readonly marks: number[];
+  /** Where the last block of the last message ends: what `cache_control` beside `messages` marks. */
+  lastBlockEnd: number;
+  marksLastBlock: boolean;
+  messages: number;
+  model: string;
+  maxTokens: number;
+  stream: boolean;
+  thinkingTokens: number;
+  /** The tools by name, or null when there may be tools that the request does not name. */
+  toolNames: ReadonlySet<string> | null;
+  toolChosen: string | null;
+};
+
+/** A check of the value from `start` to `end`. */
+export type Check = (judging: Judging, start: number, end: number) => Complaint;
+
+export const fieldRequired = ': Field required';
+export const notADictionary = ': Input should be a valid dictionary';
+export const notAList = ': Input should be a valid list';
+export const notAString = ': Input should be a valid string';
+export const extraInput = ': Extra inputs are not permitted';
+const notAnInteger = ': Input should be a valid integer';
+
+export const string: Check = ({ bytes }, start) => (isString(bytes, start) ? null : notAString);
+export const list: Check = ({ bytes }, start) => (isList(bytes, start) ? null : notAList);
+export const dictionary: Check = ({ bytes }, start) => (isObject(bytes, start) ? null : notADictionary);
+export const boolean: Check = ({ bytes }, start) =>
+  isBoolean(bytes, start) ? null : ': Input should be a valid boolean';
+export const stringOrDictionary: Check = ({ bytes }, start) =>
+  isString(bytes, start) || isObject(bytes, start) ? null : ': Input should be a valid string or dictionary';
+
+/** A number from 0 to 1. */
+export const fraction: Check = ({ bytes }, start, end) => {
+  if (!isNumber(bytes, start)) return ': Input should be a valid number';
+  const value = parse(bytes, start, end) as number;
+  if (value < 0) return ': Input should be greater than or equal to 0';
+  return value > 1 ? ': Input should be less than or equal to 1' : null;
+};
+
+export function integerFrom(minimum: number): Check {
+  return ({ bytes }, start, end) => {
+    const value = integerAt(bytes, start, end);
+    if (value === null) return notAnInteger;
+    return value < minimum ? `: Input should be greater than or equal to ${minimum}` : null;
+  };
+}
+
+export const integer: Check = ({ bytes }, start, end) => (integerAt(bytes, start, end) === null ? notAnInteger : null);
+
+export function oneOf(...values: readonly string[]): Check {
+  const quoted = values.map((value) => `'${value}'`);
+  const complaint = `: Input should be ${[quoted.slice(0, -1).join(', '), ...quoted.slice(-1)].filter(Boolean).join(' or ')}`;
+  return ({ bytes }, start, end) => (values.some((value) => isText(bytes, { start, end }, value)) ? null : complaint);
+}
+
+/** The first complaint about an element of a list, with its place in the path. */
+export function each(bytes: Buffer, at: number, check: (start: number, end: number) => Complaint): Complaint {
+  let found: Complaint = null as Complaint;
+  elements(bytes, at, (index, start, end) => {
+    const complaint = check(start, end);
+    if (complaint !== null) found = `.${index}${complaint}`;
+    return complaint === null;
+  });
+  return found;
+}
+
+/** Whether there is a value: null says the same as nothing. */
+export function isGiven(bytes: Buffer, { start }: Range): boolean {
+  return start !== -1 && bytes[start] !== LETTER_N;
+}
+
+/** Whether the value is this very string, by its bytes. */
+export function isText(bytes: Buffer, { start, end }: Range, value: string): boolean {
+  return start !== -1 && bytes[start] === QUOTE && keyIs(bytes, start + 1, end - 1, value);
+}
+
+/** The string, or null when there is none or something else. */
+export function textAt(bytes: Buffer, { start, end }: Range): string | null {
+  return start !== -1 && bytes[start] === QUOTE ? text(bytes, start, end) : null;
+}
+
+/** What a caller wrote, short enough to be put into an error. */
+export function quoted(written: string): string {
+  return written.slice(0, QUOTED_LENGTH_MAX);
+}
+
+export function integerAt(bytes: Buffer, start: number, end: number): number | null {
+  if (!isNumber(bytes, start)) return null;
+  const value = parse(bytes, start, end) as number;
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+export function isString(bytes: Buffer, at: number): boolean {
+  return bytes[at] === QUOTE;
+}
+
+export function isList(bytes: Buffer, at: number): boolean {
+  return bytes[at] === OPEN_LIST;
+}
+
+export function isObject(bytes: Buffer, at: number): boolean {
+  return bytes[at] === OPEN_OBJECT;
+}
+
+function isBoolean(bytes: Buffer, at: number): boolean {
+  return bytes[at] === LETTER_T || bytes[at] === LETTER_F;
+}
+
+/** A value that is nothing else is a number: the text has passed the check of its grammar. */
+function isNumber(bytes: Buffer, at: number): boolean {
+  return (
+    !isString(bytes, at) &&
+    !isList(bytes, at) &&
+    !isObject(bytes, at) &&
+    !isBoolean(bytes, at) &&
+    bytes[at] !== LETTER_N
+  );
+}
