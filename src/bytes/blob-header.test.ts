@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BLOB_HEADER_BYTES, blobHeader, BlobFormatError, plaintextBytes, readBlobHeader, storedRange } from './blob-header.ts';
+import {
+  BLOB_HEADER_BYTES,
+  blobHeader,
+  BlobFormatError,
+  plaintextBytes,
+  readBlobHeader,
+  storedRange,
+} from './blob-header.ts';
 
 test('a header is read back, and ranges move behind it', () => {
   const layout = readBlobHeader('w/b/n', blobHeader());
-  assert.deepEqual(storedRange(layout, { start: 0, end: 10 }), { start: BLOB_HEADER_BYTES, end: BLOB_HEADER_BYTES + 10 });
+  assert.deepEqual(storedRange(layout, { start: 0, end: 10 }), {
+    start: BLOB_HEADER_BYTES,
+    end: BLOB_HEADER_BYTES + 10,
+  });
   assert.equal(plaintextBytes(BLOB_HEADER_BYTES + 10), 10);
 });
 
@@ -17,7 +27,8 @@ test('what this version does not know is refused with the name of the blob', () 
   const refused = (bytes: Uint8Array, reason: RegExp) =>
     assert.throws(
       () => readBlobHeader('w/b/n', bytes),
-      (error: unknown) => error instanceof BlobFormatError && error.message.includes('w/b/n') && reason.test(error.message),
+      (error: unknown) =>
+        error instanceof BlobFormatError && error.message.includes('w/b/n') && reason.test(error.message),
     );
   refused(changed(0, 0x58), /does not begin like a blob/);
   refused(changed(8, 2), /version 2/);

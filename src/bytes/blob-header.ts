@@ -46,7 +46,8 @@ export function readBlobHeader(key: string, bytes: Uint8Array): BlobLayout {
     throw new BlobFormatError(key, `has format version ${version}; this Nightshift reads version ${VERSION}`);
   }
   const codec = header.readUInt8(9);
-  if (codec !== CODEC_IDENTITY) throw new BlobFormatError(key, `has codec ${codec}, which this Nightshift does not know`);
+  if (codec !== CODEC_IDENTITY)
+    throw new BlobFormatError(key, `has codec ${codec}, which this Nightshift does not know`);
   const keyId = header.readUInt32LE(12);
   if (keyId !== NO_KEY) throw new BlobFormatError(key, `is encrypted with key ${keyId}, which this Nightshift has not`);
   return { codec: 'identity' };

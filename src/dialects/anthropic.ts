@@ -6,10 +6,10 @@ import { AppError } from '../domain/errors.ts';
 import { CUSTOM_ID_LENGTH_MAX, REQUEST_BYTES_MAX, REQUESTS_PER_BATCH_MAX } from '../domain/limits.ts';
 import { renderMessageBatch } from './batch-view.ts';
 import type { Dialect, EnvelopeFault, JudgeContext, ReadRequest } from './dialect.ts';
-import { judgeParams } from './judge.ts';
+import { judgeParams, type Judgement } from './judge.ts';
 import { extraInput, fieldRequired, notADictionary, notAList, notAString, quoted } from './judge-values.ts';
 import { failedLine, succeededLine } from './lines.ts';
-import { keysOf, locate, type Range } from './members.ts';
+import { keysOf, locate, type Enter, type Range } from './members.ts';
 
 export function createAnthropicDialect(): Dialect {
   return { name: 'anthropic', refuse, readRequest, succeededLine, failedLine, renderBatch: renderMessageBatch };
@@ -20,8 +20,8 @@ const BYTES_PER_TOKEN = 4;
 
 function readRequest(element: Uint8Array, ordinal: number, context: JudgeContext): ReadRequest {
   const bytes = asBuffer(element);
-  const { customId, params } = readEnvelope(bytes, ordinal);
-  const { fault, model, maxTokens, breakpoints } = judgeParams(bytes, params.start, context);
+  const { customId, params, judgement } = readEnvelope(bytes, ordinal, context);
+  const { fault, model, maxTokens, breakpoints } = judgement;
   const length = params.end - params.start;
   const tokenEstimate = Math.ceil(length / BYTES_PER_TOKEN) + maxTokens;
   return {
@@ -31,24 +31,37 @@ function readRequest(element: Uint8Array, ordinal: number, context: JudgeContext
   };
 }
 
-const envelopeKeys = keysOf('custom_id', 'params');
+type Envelope = { readonly customId: string; readonly params: Range; readonly judgement: Judgement };
 
-function readEnvelope(bytes: Buffer, ordinal: number): { customId: string; params: Range } {
+const envelopeKeys = keysOf('custom_id', 'params');
+const paramsPlace = 1;
+
+function readEnvelope(bytes: Buffer, ordinal: number, context: JudgeContext): Envelope {
   const at = whitespace(bytes, 0);
   if (bytes[at] !== OPEN_OBJECT) throw invalid(`requests.${ordinal}${notADictionary}`);
-  const [id, params, extra] = locate(bytes, at, envelopeKeys);
+  let judgement: Judgement | null = null as Judgement | null;
+  const enter: Enter = (place, start) => {
+    if (place !== paramsPlace || bytes[start] !== OPEN_OBJECT) return -1;
+    judgement = judgeParams(bytes, start, context);
+    return judgement.end;
+  };
+  const { found, unknown } = locate(bytes, envelopeKeys, { at, enter });
+  const [id, params] = found;
+
   const customId = bytes[id.start] === QUOTE ? text(bytes, id.start, id.end) : null;
   if (customId === null || !customIdPattern.test(customId)) {
     const complaint = id.start === -1 ? fieldRequired : customIdComplaint(customId);
     throw invalid(`requests.${ordinal}.custom_id${complaint}`);
   }
   if (params.start === -1) throw invalid(`requests.${ordinal}.params${fieldRequired}`);
-  if (bytes[params.start] !== OPEN_OBJECT) throw invalid(`requests.${ordinal}.params${notADictionary}`);
-  if (extra.start !== -1) {
-    const key = text(bytes, extra.start - 1, extra.end + 1);
+  if (bytes[params.start] !== OPEN_OBJECT || judgement === null) {
+    throw invalid(`requests.${ordinal}.params${notADictionary}`);
+  }
+  if (unknown.start !== -1) {
+    const key = text(bytes, unknown.start, unknown.end);
     throw invalid(`requests.${ordinal}.${quoted(key)}${extraInput}`);
   }
-  return { customId, params };
+  return { customId, params, judgement };
 }
 
 const customIdPattern = new RegExp(`^[a-zA-Z0-9_-]{1,${CUSTOM_ID_LENGTH_MAX}}$`);

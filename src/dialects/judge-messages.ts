@@ -1,6 +1,6 @@
 /** Checks what a prompt is made of: messages, the system prompt, their blocks, and where they are marked for the cache. */
 import { CLOSE_LIST, OPEN_LIST } from '../bytes/ascii.ts';
-import { whitespace } from '../bytes/json.ts';
+import { skip, whitespace } from '../bytes/json.ts';
 import { MESSAGES_PER_REQUEST_MAX } from '../domain/limits.ts';
 import {
   each,
@@ -20,13 +20,15 @@ import {
   type Check,
   type Complaint,
   type Judging,
+  type Walk,
 } from './judge-values.ts';
-import { keysOf, locate, type Range } from './members.ts';
+import { keysOf, locate, type Enter, type Range } from './members.ts';
 
 /** Blocks may hold blocks: a tool's result a search result, and that texts. Deeper ones are the upstream's business. */
 const BLOCK_DEPTH_MAX = 3;
 
 const messageKeys = keysOf('role', 'content');
+const [rolePlace, contentPlace] = [0, 1];
 const blockKeys = keysOf('type', 'content', 'citations', 'cache_control');
 const cacheKeys = keysOf('type', 'ttl');
 
@@ -42,10 +44,9 @@ const inSystem: Place = { isUser: false, isAssistant: false, depth: 1 };
 const inUser: Place = { isUser: true, isAssistant: false, depth: 1 };
 const inAssistant: Place = { isUser: false, isAssistant: true, depth: 1 };
 
-export const messages: Check = (judging, start) => {
-  const { bytes } = judging;
-  if (!isList(bytes, start)) return notAList;
-  const complaint = each(bytes, start, (from) => {
+export const messages: Walk = (judging, start) => {
+  if (!isList(judging.bytes, start)) return notAList;
+  const complaint = each(judging, start, (from) => {
     judging.messages += 1;
     return message(judging, from);
   });
@@ -53,11 +54,11 @@ export const messages: Check = (judging, start) => {
   return `: List should have at most ${MESSAGES_PER_REQUEST_MAX} items after validation, not ${judging.messages}`;
 };
 
-export const system: Check = (judging, start) => {
+export const system: Walk = (judging, start) => {
   const { bytes } = judging;
-  if (isString(bytes, start)) return null;
-  if (!isList(bytes, start)) return notStringOrList;
-  return each(bytes, start, (from, end) => block(judging, { start: from, end }, inSystem));
+  if (isList(bytes, start)) return each(judging, start, (from) => block(judging, from, inSystem));
+  judging.end = skip(bytes, start);
+  return isString(bytes, start) ? null : notStringOrList;
 };
 
 /** `cache_control` beside `messages`: it marks the last block. */
@@ -69,7 +70,7 @@ export const automaticCacheControl: Check = (judging, start) => {
 export function cacheControl(judging: Judging, start: number): Complaint {
   const { bytes } = judging;
   if (!isObject(bytes, start)) return notADictionary;
-  const [type, lifetime] = locate(bytes, start, cacheKeys);
+  const [type, lifetime] = locate(bytes, cacheKeys, { at: start }).found;
   if (type.start === -1) return `.type${fieldRequired}`;
   const typeComplaint = checkCacheType(judging, type.start, type.end);
   if (typeComplaint !== null) return `.type${typeComplaint}`;
@@ -78,38 +79,60 @@ export function cacheControl(judging: Judging, start: number): Complaint {
 }
 
 function message(judging: Judging, start: number): Complaint {
-  const { bytes } = judging;
+  const { bytes, marks } = judging;
   if (!isObject(bytes, start)) return notADictionary;
-  const [role, content] = locate(bytes, start, messageKeys);
+  const marksBefore = marks.length;
+  const walked = { at: -1, complaint: null as Complaint };
+  // The content is judged while it is walked over, when the role stands before it, as it nearly always does.
+  const enter: Enter = (place, from, found) => {
+    if (place !== contentPlace || found[rolePlace].start === -1 || walked.at !== -1) return -1;
+    walked.at = from;
+    walked.complaint = content(judging, from, found[rolePlace]);
+    return walked.complaint === null ? judging.end : -1;
+  };
+  const { found, end } = locate(bytes, messageKeys, { at: start, enter });
 
+  const role = found[rolePlace];
   if (role.start === -1) return `.role${fieldRequired}`;
   const roleComplaint = checkRole(judging, role.start, role.end);
   if (roleComplaint !== null) return `.role${roleComplaint}`;
-  if (content.start === -1) return `.content${fieldRequired}`;
-  if (isString(bytes, content.start)) {
-    judging.lastBlockEnd = content.end;
-    return null;
+  const contentStart = found[contentPlace].start;
+  if (contentStart === -1) return `.content${fieldRequired}`;
+  if (walked.at !== contentStart || role.start > contentStart) {
+    marks.length = marksBefore;
+    walked.complaint = content(judging, contentStart, role);
   }
-  if (!isList(bytes, content.start)) return `.content${notStringOrList}`;
-  const place = isText(bytes, role, 'user') ? inUser : isText(bytes, role, 'assistant') ? inAssistant : inSystem;
-  const complaint = each(bytes, content.start, (from, end) => {
-    judging.lastBlockEnd = end;
-    return block(judging, { start: from, end }, place);
-  });
-  return complaint === null ? null : `.content${complaint}`;
+  judging.end = end;
+  return walked.complaint === null ? null : `.content${walked.complaint}`;
 }
 
-function block(judging: Judging, range: Range, place: Place): Complaint {
+function content(judging: Judging, start: number, role: Range): Complaint {
   const { bytes } = judging;
-  if (!isObject(bytes, range.start)) return notADictionary;
-  const [type, content, citations, cache] = locate(bytes, range.start, blockKeys);
+  if (isString(bytes, start)) {
+    judging.end = judging.lastBlockEnd = skip(bytes, start);
+    return null;
+  }
+  if (!isList(bytes, start)) return notStringOrList;
+  const place = isText(bytes, role, 'user') ? inUser : isText(bytes, role, 'assistant') ? inAssistant : inSystem;
+  return each(judging, start, (from) => {
+    const complaint = block(judging, from, place);
+    judging.lastBlockEnd = judging.end;
+    return complaint;
+  });
+}
 
+function block(judging: Judging, start: number, place: Place): Complaint {
+  const { bytes } = judging;
+  if (!isObject(bytes, start)) return notADictionary;
+  const { found, end } = locate(bytes, blockKeys, { at: start });
+  const [type, content, citations, cache] = found;
   if (type.start === -1) return `.type${fieldRequired}`;
   if (!isString(bytes, type.start)) return `.type${notAString}`;
   const complaint =
     removedUse(judging, place, { type, citations }) ??
     innerBlocks(judging, place, { type, content }) ??
-    marked(judging, cache, range.end);
+    marked(judging, cache, end);
+  judging.end = end;
   // Errors name a block by its place and its type: messages.0.content.0.text.cache_control.
   return complaint === null ? null : `.${quoted(textAt(bytes, type) ?? '')}${complaint}`;
 }
@@ -129,7 +152,7 @@ function innerBlocks(judging: Judging, place: Place, found: { type: Range; conte
   if (found.content.start === -1 || !isList(bytes, found.content.start) || place.depth === BLOCK_DEPTH_MAX) return null;
   if (!isText(bytes, found.type, 'tool_result') && !isText(bytes, found.type, 'search_result')) return null;
   const inside = { ...place, depth: place.depth + 1 };
-  const complaint = each(bytes, found.content.start, (start, end) => block(judging, { start, end }, inside));
+  const complaint = each(judging, found.content.start, (start) => block(judging, start, inside));
   return complaint === null ? null : `.content${complaint}`;
 }
 

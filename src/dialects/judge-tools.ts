@@ -19,6 +19,7 @@ import {
   type Check,
   type Complaint,
   type Judging,
+  type Walk,
 } from './judge-values.ts';
 import { keysOf, locate, type Range } from './members.ts';
 
@@ -29,13 +30,13 @@ const thinkingKeys = keysOf('type', 'budget_tokens');
 const choices = ['auto', 'any', 'tool', 'none'];
 const checkThinkingTokens = integerFrom(THINKING_TOKENS_MIN);
 
-export const tools: Check = (judging, start) => {
+export const tools: Walk = (judging, start) => {
   const { bytes } = judging;
   if (!isList(bytes, start)) return notAList;
   const names = new Set<string>();
   const named = { all: true, apart: true };
-  const complaint = each(bytes, start, (from, end) => {
-    const result = tool(judging, { start: from, end });
+  const complaint = each(judging, start, (from) => {
+    const result = tool(judging, from);
     if (result.complaint !== null) return result.complaint;
     if (result.name === null || result.isSet) named.all = false;
     else if (names.has(result.name)) named.apart = false;
@@ -54,13 +55,15 @@ export const mcpServers: Check = (judging, start) => {
 
 type ToolResult = { readonly complaint: Complaint; readonly name: string | null; readonly isSet: boolean };
 
-function tool(judging: Judging, range: Range): ToolResult {
+function tool(judging: Judging, start: number): ToolResult {
   const { bytes } = judging;
-  if (!isObject(bytes, range.start)) return { complaint: notADictionary, name: null, isSet: false };
-  const [type, name, schema, cache] = locate(bytes, range.start, toolKeys);
+  if (!isObject(bytes, start)) return { complaint: notADictionary, name: null, isSet: false };
+  const { found, end } = locate(bytes, toolKeys, { at: start });
+  const [type, name, schema, cache] = found;
+  judging.end = end;
   const typeName = isGiven(bytes, type) ? textAt(bytes, type) : 'custom';
   if (typeName === null) return { complaint: `.type${notAString}`, name: null, isSet: false };
-  const complaint = toolShape(bytes, { typeName, name, schema }) ?? marked(judging, cache, range.end);
+  const complaint = toolShape(bytes, { typeName, name, schema }) ?? marked(judging, cache, end);
   return {
     complaint: complaint === null ? null : `.${quoted(typeName)}${complaint}`,
     name: textAt(bytes, name),
@@ -83,7 +86,7 @@ function toolShape(
 export const toolChoice: Check = (judging, start) => {
   const { bytes } = judging;
   if (!isObject(bytes, start)) return notADictionary;
-  const [type, name] = locate(bytes, start, choiceKeys);
+  const [type, name] = locate(bytes, choiceKeys, { at: start }).found;
   if (type.start === -1) return `.type${fieldRequired}`;
   if (!isString(bytes, type.start)) return `.type${notAString}`;
   if (!choices.some((choice) => isText(bytes, type, choice))) {
@@ -99,7 +102,7 @@ export const toolChoice: Check = (judging, start) => {
 export const thinking: Check = (judging, start) => {
   const { bytes } = judging;
   if (!isObject(bytes, start)) return notADictionary;
-  const [type, tokens] = locate(bytes, start, thinkingKeys);
+  const [type, tokens] = locate(bytes, thinkingKeys, { at: start }).found;
   if (type.start === -1) return `.type${fieldRequired}`;
   if (!isString(bytes, type.start)) return `.type${notAString}`;
   if (!isText(bytes, type, 'enabled')) return null;

@@ -1,6 +1,6 @@
 /** What every check of params is made of: complaints, and the checks of single values. */
-import { LETTER_F, LETTER_N, LETTER_T, OPEN_LIST, OPEN_OBJECT, QUOTE } from '../bytes/ascii.ts';
-import { elements, keyIs, parse, text } from '../bytes/json.ts';
+import { CLOSE_LIST, COMMA, LETTER_F, LETTER_N, LETTER_T, OPEN_LIST, OPEN_OBJECT, QUOTE } from '../bytes/ascii.ts';
+import { keyIs, parse, text, whitespace } from '../bytes/json.ts';
 import { QUOTED_LENGTH_MAX } from '../domain/limits.ts';
 import type { Range } from './members.ts';
 
@@ -16,6 +16,8 @@ export type Judging = {
   readonly marks: number[];
   /** Where the last block of the last message ends: what `cache_control` beside `messages` marks. */
   lastBlockEnd: number;
+  /** What walks a value leaves the index after it here, unless it complains: so that every byte is walked once. */
+  end: number;
   marksLastBlock: boolean;
   messages: number;
   model: string;
@@ -29,6 +31,8 @@ export type Judging = {
 
 /** A check of the value from `start` to `end`. */
 export type Check = (judging: Judging, start: number, end: number) => Complaint;
+/** A check that walks a large value itself. */
+export type Walk = (judging: Judging, start: number) => Complaint;
 
 export const fieldRequired = ': Field required';
 export const notADictionary = ': Input should be a valid dictionary';
@@ -69,15 +73,18 @@ export function oneOf(...values: readonly string[]): Check {
   return ({ bytes }, start, end) => (values.some((value) => isText(bytes, { start, end }, value)) ? null : complaint);
 }
 
-/** The first complaint about an element of a list, with its place in the path. */
-export function each(bytes: Buffer, at: number, check: (start: number, end: number) => Complaint): Complaint {
-  let found: Complaint = null as Complaint;
-  elements(bytes, at, (index, start, end) => {
-    const complaint = check(start, end);
-    if (complaint !== null) found = `.${index}${complaint}`;
-    return complaint === null;
-  });
-  return found;
+/** The first complaint about an element of the list at `at`, with its place in the path. The check walks the element. */
+export function each(judging: Judging, at: number, check: (start: number) => Complaint): Complaint {
+  const { bytes } = judging;
+  let next = whitespace(bytes, at + 1);
+  for (let index = 0; bytes[next] !== CLOSE_LIST; index += 1) {
+    const complaint = check(next);
+    if (complaint !== null) return `.${index}${complaint}`;
+    next = whitespace(bytes, judging.end);
+    if (bytes[next] === COMMA) next = whitespace(bytes, next + 1);
+  }
+  judging.end = next + 1;
+  return null;
 }
 
 /** Whether there is a value: null says the same as nothing. */

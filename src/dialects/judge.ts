@@ -1,5 +1,6 @@
 /** Judges the params of one request without decoding them: the first fault there is, and what the index wants to know. */
-import { LETTER_T } from '../bytes/ascii.ts';
+import { LETTER_N, LETTER_T } from '../bytes/ascii.ts';
+import { skip } from '../bytes/json.ts';
 import { BREAKPOINTS_MAX, MODEL_LENGTH_MAX } from '../domain/limits.ts';
 import type { RequestError } from '../domain/outcome.ts';
 import { hashPrefixes } from './breakpoints.ts';
@@ -7,10 +8,12 @@ import type { JudgeContext } from './dialect.ts';
 import { automaticCacheControl, messages, system } from './judge-messages.ts';
 import { mcpServers, thinking, toolChoice, tools } from './judge-tools.ts';
 import * as value from './judge-values.ts';
-import type { Check, Complaint, Judging } from './judge-values.ts';
-import { keysOf, locate, type Range } from './members.ts';
+import type { Check, Complaint, Judging, Walk } from './judge-values.ts';
+import { keysOf, locate, type Enter, type Range } from './members.ts';
 
 export type Judgement = {
+  /** The index after the params. */
+  readonly end: number;
   readonly fault: RequestError | null;
   readonly model: string;
   readonly maxTokens: number;
@@ -45,10 +48,12 @@ const stream: Check = (judging, start, end) => {
   return value.boolean(judging, start, end);
 };
 
-const stopSequences: Check = ({ bytes }, start) => {
+const stopSequences: Check = (judging, start) => {
+  const { bytes } = judging;
   if (!value.isList(bytes, start)) return value.notAList;
-  return value.each(bytes, start, (from, end) => {
-    const sequence = value.textAt(bytes, { start: from, end });
+  return value.each(judging, start, (from) => {
+    judging.end = skip(bytes, from);
+    const sequence = value.textAt(bytes, { start: from, end: judging.end });
     if (sequence === null) return value.notAString;
     return sequence.trim() === '' ? ': each stop sequence must contain non-whitespace' : null;
   });
@@ -58,7 +63,7 @@ const metadataKeys = keysOf('user_id');
 
 const metadata: Check = ({ bytes }, start) => {
   if (!value.isObject(bytes, start)) return value.notADictionary;
-  const [userId] = locate(bytes, start, metadataKeys);
+  const [userId] = locate(bytes, metadataKeys, { at: start }).found;
   return value.isGiven(bytes, userId) && !value.isString(bytes, userId.start) ? `.user_id${value.notAString}` : null;
 };
 
@@ -104,6 +109,10 @@ type Presence = 'required' | 'optional' | 'until newest';
 type Field = { readonly name: string; readonly presence: Presence; readonly check: Check };
 
 const fields: readonly Field[] = table.map(([name, presence, check]) => ({ name, presence, check }));
+/** The large ones are judged while they are walked over. */
+const walks: readonly (Walk | undefined)[] = fields.map(({ check }) =>
+  [messages, system, tools].find((walk) => walk === check),
+);
 const fieldKeys = keysOf(...fields.map(({ name }) => name));
 /** The order in which a cache sees a prompt. */
 const sectionPlaces = ['tools', 'system', 'messages'].map((name) => fieldKeys.names.indexOf(name));
@@ -111,18 +120,39 @@ const noTools: ReadonlySet<string> = new Set();
 
 /** `start` is where the params begin; they must be an object. */
 export function judgeParams(bytes: Buffer, start: number, context: JudgeContext): Judgement {
-  const ranges = locate(bytes, start, fieldKeys);
-  const judging = begin(bytes, context);
-  const message = firstFault(judging, ranges) ?? brokenRule(judging, context);
-  const known = { model: judging.model, maxTokens: Math.max(0, judging.maxTokens) };
+  const { judging, found, end, walked } = walkParams(bytes, start, context);
+  const message = firstFault(judging, found, walked) ?? brokenRule(judging, context);
+  const known = { end, model: judging.model, maxTokens: Math.max(0, judging.maxTokens) };
   if (message !== null) return { ...known, fault: { type: 'invalid_request_error', message }, breakpoints: [] };
-  if (judging.marks.length === 0) return { ...known, fault: null, breakpoints: [] };
-  const sections = sectionPlaces.map((place) => ranges[place]);
-  return {
-    ...known,
-    fault: null,
-    breakpoints: hashPrefixes(bytes, { model: judging.model, sections, marks: judging.marks }),
+  const { model: name, marks } = judging;
+  if (marks.length === 0) return { ...known, fault: null, breakpoints: [] };
+  const sections = sectionPlaces.map((place) => found[place]);
+  return { ...known, fault: null, breakpoints: hashPrefixes(bytes, { model: name, sections, marks }) };
+}
+
+/** What was said of fields while they were walked over, by place. */
+type Walked = readonly (Complaint | undefined)[];
+type WalkedParams = {
+  readonly judging: Judging;
+  readonly found: readonly Range[];
+  readonly end: number;
+  readonly walked: Walked;
+};
+
+function walkParams(bytes: Buffer, start: number, context: JudgeContext): WalkedParams {
+  const judging = begin(bytes, context);
+  const walked: Complaint[] = [];
+  let repeats = false;
+  const enter: Enter = (place, from, found) => {
+    if (found[place].start !== -1) repeats = true;
+    const walk = walks[place];
+    if (walk === undefined || repeats || bytes[from] === LETTER_N) return -1;
+    walked[place] = walk(judging, from);
+    return walked[place] === null ? judging.end : -1;
   };
+  const { found, end } = locate(bytes, fieldKeys, { at: start, enter });
+  // Where a field is given twice, what was learnt on the way may not count: all is judged afresh, by what does.
+  return repeats ? { judging: begin(bytes, context), found, end, walked: [] } : { judging, found, end, walked };
 }
 
 function begin(bytes: Buffer, { version }: JudgeContext): Judging {
@@ -131,6 +161,7 @@ function begin(bytes: Buffer, { version }: JudgeContext): Judging {
     isNewest: version >= newestVersion,
     marks: [],
     lastBlockEnd: -1,
+    end: -1,
     marksLastBlock: false,
     messages: 0,
     model: '',
@@ -143,10 +174,11 @@ function begin(bytes: Buffer, { version }: JudgeContext): Judging {
 }
 
 /** Goes through all fields, so that model and max_tokens are known of a faulty request, too. */
-function firstFault(judging: Judging, ranges: readonly Range[]): string | null {
+function firstFault(judging: Judging, found: readonly Range[], walked: Walked): string | null {
   let fault: string | null = null;
   for (let place = 0; place < fields.length; place += 1) {
-    const complaint = judgeField(judging, fields[place], ranges[place]);
+    const said = walked[place];
+    const complaint = said === undefined ? judgeField(judging, fields[place], found[place]) : said;
     if (complaint !== null) fault ??= `${fields[place].name}${complaint}`;
   }
   return fault;

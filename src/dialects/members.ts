@@ -1,6 +1,6 @@
 /** Finds the members of an object in place, by the names that matter. */
-import { BACKSLASH } from '../bytes/ascii.ts';
-import { keyIs, members, text } from '../bytes/json.ts';
+import { BACKSLASH, CLOSE_OBJECT, COMMA } from '../bytes/ascii.ts';
+import { keyIs, skip, text, whitespace } from '../bytes/json.ts';
 
 /** Where a value lies; a missing one starts at -1. */
 export type Range = { start: number; end: number };
@@ -16,30 +16,49 @@ export function keysOf(...names: readonly string[]): Keys {
   return { names, placesByLength };
 }
 
-/**
- * Returns a range for each name, in their order, and one more for the first key that is none of them (without its quotes).
- * Of duplicate keys the last one counts, as it does for JSON.parse.
- */
-export function locate(bytes: Buffer, at: number, keys: Keys): readonly Range[] {
-  const ranges: Range[] = [];
-  for (let place = 0; place <= keys.names.length; place += 1) ranges.push({ start: -1, end: -1 });
-  const unknown = ranges[keys.names.length];
-  // oxlint-disable-next-line eslint/max-params -- the visitor of members() takes four, because a range object for each would cost.
-  members(bytes, at, (keyStart, keyEnd, start, end) => {
-    const place = placeOf(bytes, { start: keyStart, end: keyEnd }, keys);
-    if (place !== -1) mark(ranges[place], start, end);
-    else if (unknown.start === -1) mark(unknown, keyStart, keyEnd);
-  });
-  return ranges;
+export type Located = {
+  /** Where the value of each name lies, in the order of the names. Of duplicate keys the last one counts, as for JSON.parse. */
+  readonly found: readonly Range[];
+  /** The first key that is none of the names, with its quotes. */
+  readonly unknown: Range;
+  /** The index after the object. */
+  readonly end: number;
+};
+
+/** Sees a value before it is walked over; it may walk it itself and return the index after it, or -1. */
+export type Enter = (place: number, start: number, found: readonly Range[]) => number;
+
+const pass: Enter = () => -1;
+
+/** Walks the object at `at` once. Large values should be walked by `enter`, or else they are walked twice. */
+export function locate(bytes: Buffer, keys: Keys, { at, enter = pass }: { at: number; enter?: Enter }): Located {
+  const found: Range[] = [];
+  for (let place = 0; place < keys.names.length; place += 1) found.push({ start: -1, end: -1 });
+  const unknown = { start: -1, end: -1 };
+  let next = whitespace(bytes, at + 1);
+  while (bytes[next] !== CLOSE_OBJECT) {
+    const key = { start: next, end: skip(bytes, next) };
+    const start = whitespace(bytes, whitespace(bytes, key.end) + 1);
+    const place = placeOf(bytes, key, keys);
+    const entered = place === -1 ? -1 : enter(place, start, found);
+    const end = entered === -1 ? skip(bytes, start) : entered;
+    if (place !== -1) mark(found[place], start, end);
+    else if (unknown.start === -1) mark(unknown, key.start, key.end);
+    next = whitespace(bytes, end);
+    if (bytes[next] === COMMA) next = whitespace(bytes, next + 1);
+  }
+  return { found, unknown, end: next + 1 };
 }
 
 /** Names are compared only with keys of their length; a key with escapes, which nobody writes, is decoded. */
-function placeOf(bytes: Buffer, { start, end }: Range, { names, placesByLength }: Keys): number {
+function placeOf(bytes: Buffer, key: Range, { names, placesByLength }: Keys): number {
+  const start = key.start + 1;
+  const end = key.end - 1;
   const places = placesByLength[end - start];
   if (places !== undefined) {
     for (const place of places) if (keyIs(bytes, start, end, names[place])) return place;
   }
-  return hasEscape(bytes, start, end) ? names.indexOf(text(bytes, start - 1, end + 1)) : -1;
+  return hasEscape(bytes, start, end) ? names.indexOf(text(bytes, key.start, key.end)) : -1;
 }
 
 function hasEscape(bytes: Buffer, start: number, end: number): boolean {

@@ -49,7 +49,7 @@ test('a long storm costs few calls: the window, half of it, then one probe at a 
   const [probe, ...others] = fill(lane, 70_000);
   assert.ok(probe.probe && others.length === 0);
   lane.freed(probe);
-  lane.succeeded(70_100);
+  lane.succeeded(probe, 70_100);
   assert.ok(fill(lane, 70_100).length >= 1);
 });
 
@@ -88,9 +88,21 @@ test('L3: eight failures in a row make it sick; probes go one by one, further ap
   assert.ok(Math.max(...gaps) <= LANE_PROBE_MAX_MS);
   const [probe] = fill(lane, 10_000);
   lane.freed(probe);
-  lane.succeeded(10_010);
+  lane.succeeded(probe, 10_010);
   assert.equal(lane.sick, false);
   assert.equal(lane.window, 16);
+});
+
+test('L3: answers of better days do not end a sickness', () => {
+  const lane = newLane();
+  const [good, ...others] = fill(lane, 0);
+  for (const attempt of others.slice(0, 8)) {
+    lane.freed(attempt);
+    lane.failed(attempt, 0);
+  }
+  lane.freed(good);
+  lane.succeeded(good, 1);
+  assert.equal(lane.sick, true);
 });
 
 test('attempts that hang do not keep a sick lane from being probed', () => {
@@ -110,7 +122,7 @@ test('isolated failures change nothing', () => {
     for (const [index, attempt] of fill(lane, nowMs).entries()) {
       lane.freed(attempt);
       if (index % 5 === 4) lane.failed(attempt, nowMs);
-      else lane.succeeded(nowMs);
+      else lane.succeeded(attempt, nowMs);
     }
     assert.ok(lane.window >= 32 && !lane.sick);
   }

@@ -1,12 +1,12 @@
 /**
  * Whether a lane may send now: its window, what is in flight, its pauses, its sickness and its budgets.
  *
- *   well ──(8 failures in a row)──► sick: one probe at a time, further and further apart ──(a success)──► well, with half the window
+ *   well ──(8 or more failures in a row)──► sick: one probe at a time, further and further apart ──(a success)──► well, with half the window
  *   well ──(429, 529)──► paused, with half the window ──► well, or, if nothing has succeeded since the one before, one probe first
  *
  * L1 Nothing is sent before a pause is over, nor while the window is full, nor while a probe is out.
  * L2 What was sent before the last cut never cuts again: a window of 128 that is refused halves once, not 128 times.
- * L3 Only a success ends a sickness; an answer of any kind frees its place.
+ * L3 Only a success of what was sent since ends a sickness: answers from better days keep coming for a while.
  */
 import {
   LANE_FAILURES_SICK,
@@ -23,6 +23,9 @@ import { Window } from './window.ts';
 const JITTER = 0.05;
 /** Throttled again with nothing but throttles since: from then on one probe goes first. */
 const THROTTLES_STORM = 2;
+
+/** A large window brings its quick failures before its slow successes, so a row must also be this part of the window. */
+const SICK_PART = 0.25;
 
 export type SentAttempt = { readonly id: AttemptId; readonly probe: boolean };
 
@@ -41,6 +44,8 @@ export class Lane {
   #throttlesInRow = 0;
   #failuresInRow = 0;
   #sick = false;
+  /** Attempts up to this one were sent before it fell sick. */
+  #sickAfter: AttemptId = 0;
   #probesFailed = 0;
   #probeAtMs = -Infinity;
 
@@ -116,10 +121,10 @@ export class Lane {
     this.#window.observe(this.#inFlight >= this.#window.size && !this.#probing(), nowMs);
   }
 
-  succeeded(nowMs: number): void {
+  succeeded(attempt: SentAttempt, nowMs: number): void {
     this.#failuresInRow = 0;
-    this.#throttlesInRow = 0;
-    if (this.#sick) {
+    if (attempt.id > this.#halvedAfter) this.#throttlesInRow = 0;
+    if (this.#sick && attempt.id > this.#sickAfter) {
       this.#sick = false;
       this.#window.restart();
     }
@@ -131,8 +136,9 @@ export class Lane {
     this.#failuresInRow += 1;
     if (this.#sick) {
       if (attempt.probe) this.#probeLater(nowMs);
-    } else if (this.#failuresInRow >= LANE_FAILURES_SICK) {
+    } else if (this.#failuresInRow >= Math.max(LANE_FAILURES_SICK, this.#window.size * SICK_PART)) {
       this.#sick = true;
+      this.#sickAfter = this.#lastSent;
       this.#probesFailed = 0;
       this.#probeLater(nowMs);
     }

@@ -73,6 +73,8 @@ class Model {
     for (const command of commands) this.check(command);
     this.checkLanes(commands, before);
     this.checkGraces();
+    const dueMs = this.scheduler.nextDueMs();
+    assert.ok(dueMs === null || dueMs > this.nowMs, 'a timer set by nextDueMs never spins');
   }
 
   check(command: Command): void {

@@ -307,7 +307,7 @@ export class Scheduler {
   #tellLane(attempt: Attempt, result: AttemptResult): void {
     const { lane } = attempt.queue.workspace.lane;
     lane.freed(attempt);
-    if (result.kind === 'final') lane.succeeded(this.#nowMs);
+    if (result.kind === 'final') lane.succeeded(attempt, this.#nowMs);
     else if (result.kind === 'unpaid' && result.throttled) lane.throttled(attempt, result.retryAfterMs, this.#nowMs);
     else if (result.kind === 'unpaid') lane.failed(attempt, this.#nowMs);
     else if (result.kind === 'perhaps_paid' && result.timeout) lane.timedOut(attempt, this.#nowMs);

@@ -6,8 +6,9 @@
  *      └───────────── growing by a quarter ◄── past half of where it was ◄── halved (429, 529, timeout) ◄────────────────┘
  *
  * W1 1 <= size <= cap.
- * W2 An epoch is `size` completions while the window was full; it is abandoned as soon as demand lacks, because then its rate says nothing.
- * W3 A growth must bring its part of 5 % for a doubling, or it is taken back.
+ * W2 An epoch is about `size` completions while the window was full; it is abandoned as soon as demand lacks, because then its rate says
+ *    nothing, and after that the first `size` completions are not measured: a window that is just filled answers late, then all at once.
+ * W3 A growth must bring its part of 5 % for a doubling, or it is taken back; but up to half of what was borne before a storm it is free.
  */
 import { LANE_GROWTH_PROBE_MS } from '../domain/limits.ts';
 
@@ -15,6 +16,10 @@ const DOUBLE = 2;
 const QUARTER = 1.25;
 /** What doubling the window must add to the rate, as a part of it; smaller growth must add its part of that. */
 const RISE_BY_DOUBLING = 0.05;
+/** A rate over fewer completions is more noise than rate. */
+const EPOCH_COMPLETIONS_MIN = 16;
+/** So many windows make an epoch when a quarter is on trial: its rise is a quarter of a doubling's, and noise falls with the root. */
+const QUARTER_EPOCHS = 4;
 
 export class Window {
   #cap: number;
@@ -27,6 +32,7 @@ export class Window {
   #holdUntilMs = 0;
   #stormy = false;
   #epochStartMs: number | null = null;
+  /** Negative while it warms up. */
   #epochCompletions = 0;
 
   constructor(cap: number) {
@@ -52,16 +58,18 @@ export class Window {
       this.#epochStartMs = null;
     } else if (this.#epochStartMs === null) {
       this.#epochStartMs = nowMs;
-      this.#epochCompletions = 0;
+      this.#epochCompletions = -this.#size;
     }
   }
 
   completed(nowMs: number): void {
     if (this.#epochStartMs === null) return;
     this.#epochCompletions += 1;
-    if (this.#epochCompletions < this.#size) return;
+    if (this.#epochCompletions === 0) this.#epochStartMs = nowMs;
+    if (this.#epochCompletions < this.#epochLength()) return;
     const rate = this.#epochCompletions / Math.max(nowMs - this.#epochStartMs, 0.001);
-    this.#epochStartMs = null;
+    this.#epochStartMs = nowMs;
+    this.#epochCompletions = 0;
     this.#learn(rate, nowMs);
   }
 
@@ -71,7 +79,7 @@ export class Window {
     // Halvings without an epoch between them are one storm: the size before it is what the upstream bore.
     this.#cautiousFrom = this.#stormy ? Math.max(half, this.#cautiousFrom) : half;
     this.#stormy = true;
-    this.#factor = DOUBLE;
+    this.#factor = QUARTER;
     this.#holdUntilMs = 0;
     this.#resize(half);
   }
@@ -89,25 +97,33 @@ export class Window {
     const before = this.#before;
     this.#before = null;
     this.#stormy = false;
-    if (before !== null) {
-      const needed = before.rate * (1 + RISE_BY_DOUBLING * (this.#size / before.size - 1));
-      if (rate < needed) {
-        this.#resize(before.size);
-        this.#factor = QUARTER;
-        this.#holdUntilMs = nowMs + LANE_GROWTH_PROBE_MS;
-        return;
-      }
+    if (before !== null && rate < before.rate * (1 + RISE_BY_DOUBLING * (this.#size / before.size - 1))) {
+      this.#size = before.size;
+      this.#factor = QUARTER;
+      this.#holdUntilMs = nowMs + LANE_GROWTH_PROBE_MS;
+    } else if (this.#size < this.#cap && nowMs >= this.#holdUntilMs) {
+      this.#grow(rate);
     }
-    if (this.#size >= this.#cap || nowMs < this.#holdUntilMs) return;
-    const size = Math.min(this.#cap, this.#grown());
-    this.#before = { size: this.#size, rate };
-    this.#size = size;
   }
 
-  #grown(): number {
-    if (this.#size >= this.#cautiousFrom) this.#factor = QUARTER;
-    const grown = Math.max(this.#size + 1, Math.floor(this.#size * this.#factor));
-    return this.#size < this.#cautiousFrom ? Math.min(grown, this.#cautiousFrom) : grown;
+  #grow(rate: number): void {
+    if (this.#recovering()) {
+      this.#size = Math.min(this.#cap, this.#size * DOUBLE, this.#cautiousFrom);
+      return;
+    }
+    this.#before = { size: this.#size, rate };
+    this.#size = Math.min(this.#cap, Math.max(this.#size + 1, Math.floor(this.#size * this.#factor)));
+  }
+
+  #recovering(): boolean {
+    return this.#cautiousFrom < Infinity && this.#size < this.#cautiousFrom;
+  }
+
+  /** The smaller the growth on trial, the longer it must be looked at to be told from noise. */
+  #epochLength(): number {
+    if (this.#recovering()) return this.#size;
+    const completions = Math.max(this.#size, EPOCH_COMPLETIONS_MIN);
+    return this.#factor === QUARTER ? QUARTER_EPOCHS * completions : completions;
   }
 
   #resize(size: number): void {

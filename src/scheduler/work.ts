@@ -1,8 +1,8 @@
 /**
  * The work that is held, as the scheduler sees it: lane → workspace → queue → span → request.
  *
- * A queue is what one batch has in one lane. It waits in its workspace's shares exactly while it has a request that may go now and
- * its batch runs; a workspace waits in its lane's shares exactly while one of its queues waits.
+ * A queue is what one batch has in one lane. It waits in its workspace's shares exactly while it has a request that may go now (a
+ * stopped batch has none); a workspace waits in its lane's shares exactly while one of its queues waits.
  */
 import { BATCH_RATE_SPAN_MS } from '../domain/limits.ts';
 import type { Claimant } from './claims.ts';
@@ -197,7 +197,7 @@ export function addReady(queue: Queue, count: number): void {
   const { lane } = workspace;
   queue.ready += count;
   lane.ready += count;
-  const waits = queue.ready > 0 && queue.batch.stopped === null;
+  const waits = queue.ready > 0;
   const waited = queue.heapIndex >= 0;
   if (waits === waited) return;
   if (waits) workspace.shares.join(queue);

@@ -20,7 +20,10 @@ blobsConformance('files, with two handles', async (context) => {
   return () => openFileBlobs({ root, handlesMax: 2 });
 });
 
-async function openScratch(context: TestContext, options: Partial<FileBlobsOptions> = {}): Promise<{ root: string; blobs: Blobs }> {
+async function openScratch(
+  context: TestContext,
+  options: Partial<FileBlobsOptions> = {},
+): Promise<{ root: string; blobs: Blobs }> {
   const root = await scratchFolder(context);
   const blobs = await openFileBlobs({ root, ...options });
   context.after(() => blobs.close());
@@ -31,7 +34,8 @@ test('folders are 0700, files 0600, and no temp file stays', async (context) => 
   const { root, blobs } = await openScratch(context);
   await blobs.put('w/b/n', [Buffer.from('x')]);
   const modeOf = async (...path: string[]) => (await stat(join(root, ...path))).mode & 0o777;
-  for (const path of [['tmp'], ['blobs'], ['blobs', 'w'], ['blobs', 'w', 'b']]) assert.equal(await modeOf(...path), 0o700);
+  for (const path of [['tmp'], ['blobs'], ['blobs', 'w'], ['blobs', 'w', 'b']])
+    assert.equal(await modeOf(...path), 0o700);
   assert.equal(await modeOf('blobs', 'w', 'b', 'n'), 0o600);
   assert.deepEqual(await readdir(join(root, 'tmp')), []);
 });
@@ -98,7 +102,10 @@ test('foreign names among the blobs are not listed', async (context) => {
   await blobs.put('w/b/n', [Buffer.from('x')]);
   await appendFile(join(root, 'blobs', 'README'), 'x');
   await appendFile(join(root, 'blobs', 'w', 'b', 'white space'), 'x');
-  assert.deepEqual((await blobs.list({ prefix: '', after: null, limit: 9 })).map(({ key }) => key), ['w/b/n']);
+  assert.deepEqual(
+    (await blobs.list({ prefix: '', after: null, limit: 9 })).map(({ key }) => key),
+    ['w/b/n'],
+  );
 });
 
 test('a folder that cannot be synced is told once, not thrown', async () => {
@@ -115,7 +122,7 @@ test('handles stay bounded, and one in use outlives its eviction', async (contex
   const keys = ['a', 'b', 'c', 'd'].map((name) => `w/b/${name}`);
   for (const key of keys) await blobs.put(key, [Buffer.from(key)]);
   const files = new OpenFiles(2, (key) => join(root, 'blobs', key));
-  let held = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
   const reading = files.with(keys[0], async ({ handle }) => {
     await held.promise;
     return (await handle.read(Buffer.alloc(99), 0, 99, 16)).bytesRead;

@@ -5,7 +5,7 @@
  * name stands for a whole, durable blob or does not exist (B1, B2). What a killed process left in tmp is removed at open.
  */
 import { existsSync, renameSync } from 'node:fs';
-import { link, mkdir, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { blobHeader, storedRange } from '../../bytes/blob-header.ts';
@@ -13,7 +13,7 @@ import { BLOB_DELETES_MAX, BLOB_FOLDERS_MAX, BLOB_HANDLES_MAX, FILE_SCAN_BYTES }
 import type { BlobListing, BlobRange, Blobs } from '../../ports/blobs.ts';
 import { parseKey } from './blob-key.ts';
 import { listBlobs, type ListQuery } from './blob-listing.ts';
-import { codeOf, FILE_MODE, FOLDER_MODE, folderSync, makeFolder, orFull, writeAll } from './durable.ts';
+import { codeOf, FILE_MODE, folderSync, makeFolder, orFull, writeAll } from './durable.ts';
 import type { FileReports, SyncFolder } from './durable.ts';
 import { OpenFiles, type OpenFile } from './open-files.ts';
 
@@ -30,7 +30,7 @@ const PLACE_TRIES = 3;
 export async function openFileBlobs(options: FileBlobsOptions): Promise<Blobs> {
   const syncFolder = folderSync(options.onNoFolderSync);
   const temps = join(options.root, 'tmp');
-  await mkdir(options.root, { recursive: true, mode: FOLDER_MODE });
+  await makeFolder(options.root, syncFolder);
   await makeFolder(temps, syncFolder);
   await makeFolder(join(options.root, 'blobs'), syncFolder);
   await removeLeftovers(temps, options.onForeignFile);

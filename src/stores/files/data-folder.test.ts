@@ -12,7 +12,9 @@ import { openFileLog } from './log.ts';
 
 function refusal(...words: readonly string[]): (error: unknown) => boolean {
   return (error) =>
-    error instanceof StartError && error.hint.length > 20 && words.every((word) => `${error.message} ${error.hint}`.includes(word));
+    error instanceof StartError &&
+    error.hint.length > 20 &&
+    words.every((word) => `${error.message} ${error.hint}`.includes(word));
 }
 
 async function newPath(context: TestContext): Promise<string> {

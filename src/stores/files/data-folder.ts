@@ -7,12 +7,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, chmod, open, readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartError } from '../../domain/errors.ts';
 import { newId } from '../../domain/id.ts';
-import { codeOf, FILE_MODE, FOLDER_MODE, folderSync, writeSmallFile, type FileReports, type SyncFolder } from './durable.ts';
+import {
+  codeOf,
+  FILE_MODE,
+  FOLDER_MODE,
+  folderSync,
+  makeFolder,
+  writeSmallFile,
+  type FileReports,
+  type SyncFolder,
+} from './durable.ts';
 import { listLogFiles, LOG_HEADER_BYTES, logFilePath } from './log-file.ts';
 
 export type DataFolder = {
@@ -54,17 +63,15 @@ export async function openDataFolder(path: string, reports: DataFolderReports = 
 
 async function makeRoot(root: string, syncFolder: SyncFolder): Promise<void> {
   try {
-    const made = await mkdir(root, { recursive: true, mode: FOLDER_MODE });
-    if (made !== undefined) {
-      await syncFolder(dirname(made));
-      await syncFolder(dirname(root));
-    }
-    if (!(await stat(root)).isDirectory()) throw new Error('it is not a folder');
+    await makeFolder(root, syncFolder);
+    if (!(await stat(root)).isDirectory()) throw Object.assign(new Error('it is not a folder'), { code: 'ENOTDIR' });
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const isFile = codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTDIR';
     throw new StartError(`the data folder ${root} ${isFile ? 'is a file, or lies in one' : 'cannot be used'}`, {
-      hint: isFile ? 'Name a folder with --data.' : 'Make it readable and writable for this user, or name another with --data.',
+      hint: isFile
+        ? 'Name a folder with --data.'
+        : 'Make it readable and writable for this user, or name another with --data.',
       cause: error,
     });
   }
@@ -151,7 +158,10 @@ async function checkFormat(root: string, syncFolder: SyncFolder): Promise<void> 
 }
 
 /** Without its id a node could not seal what its journal holds: then somebody lost the file, and a new id would lose the outcomes. */
-async function readOrMakeNodeId(root: string, { journal, syncFolder }: { journal: string; syncFolder: SyncFolder }): Promise<string> {
+async function readOrMakeNodeId(
+  root: string,
+  { journal, syncFolder }: { journal: string; syncFolder: SyncFolder },
+): Promise<string> {
   const path = join(root, 'node-id');
   const text = await readIfThere(path);
   if (text === null) {
@@ -166,7 +176,9 @@ async function readOrMakeNodeId(root: string, { journal, syncFolder }: { journal
     return nodeId;
   }
   if (!nodeIdPattern.test(text)) {
-    throw new StartError(`${path} holds no node id`, { hint: 'Restore the file; it is one line that begins with "node_".' });
+    throw new StartError(`${path} holds no node id`, {
+      hint: 'Restore the file; it is one line that begins with "node_".',
+    });
   }
   return text.trim();
 }

@@ -1,4 +1,5 @@
 /** What makes files durable, shared by blobs, log and data folder: whole writes, synced folders, and errors that mean "full". */
+import { existsSync } from 'node:fs';
 import { open, mkdir, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StorageFullError } from '../../domain/errors.ts';
@@ -35,14 +36,21 @@ export function folderSync(onNoFolderSync: FileReports['onNoFolderSync']): SyncF
   };
 }
 
-const cannotSyncFolders = new Set(['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF']);
+const cannotSyncFolders = new Set(['EINVAL', 'EPERM', 'EACCES', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF']);
 
-/** Makes a folder whose parent exists and syncs the parent, also when it was there: a killed process may not have. */
+/**
+ * Makes a folder, and those above it that are missing; each is durable in its parent, also when it was there already, because a
+ * killed process may not have come to that. Not Node's recursive mkdir: it goes round for ever where a filesystem answers ENOENT
+ * under a folder that exists, as /proc does.
+ */
 export async function makeFolder(folder: string, syncFolder: SyncFolder): Promise<void> {
   try {
     await mkdir(folder, { mode: FOLDER_MODE });
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
+    if (codeOf(error) === 'ENOENT' && !existsSync(dirname(folder))) {
+      await makeFolder(dirname(folder), syncFolder);
+      await mkdir(folder, { mode: FOLDER_MODE });
+    } else if (codeOf(error) !== 'EEXIST') throw error;
   }
   await syncFolder(dirname(folder));
 }

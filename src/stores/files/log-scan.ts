@@ -53,7 +53,7 @@ export async function hasFrameAfter(handle: FileHandle, offset: number, size: nu
   const stop = Math.min(size - frameHeaderBytes, offset + frameHeaderBytes + JOURNAL_RECORD_BYTES_MAX);
   const buffer = Buffer.allocUnsafe(FILE_SCAN_BYTES);
   let checksummed = 0;
-  for (let position = offset + 1; position <= stop; ) {
+  for (let position = offset + 1; position <= stop;) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
     const last = Math.min(bytesRead - frameHeaderBytes, stop - position);
     if (last < 0) return false;
@@ -73,7 +73,7 @@ export async function hasFrameAfter(handle: FileHandle, offset: number, size: nu
 async function checksum(handle: FileHandle, start: number, length: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(Math.min(length, FILE_SCAN_BYTES));
   let value = 0;
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, length - done), start + done);
     if (bytesRead === 0) break;
     value = crc32(buffer.subarray(0, bytesRead), value);

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
-import { fdatasync, fdatasyncSync, writeSync } from 'node:fs';
-import { copyFile, mkdir, open as openFile, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { fdatasync, writeSync } from 'node:fs';
+import {
+  copyFile,
+  mkdir,
+  open as openFile,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -27,7 +38,6 @@ logConformance('files, with short writes', async (context) => {
 const realIo: LogIo = {
   writeSync: (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
   fdatasync: promisify(fdatasync),
-  fdatasyncSync,
 };
 
 async function scanned(options: FileLogOptions): Promise<{ log: Log; texts: string[]; torn: TornTail[] }> {
@@ -86,7 +96,13 @@ test('L3 a tail of zeros or garbage is cut', async (context) => {
   const folder = await written(context, [['first']]);
   const path = logFilePath(folder, 1);
   const whole = await readFile(path);
-  for (const tail of [Buffer.alloc(1), Buffer.alloc(8), Buffer.alloc(3_000_000), Buffer.from('{"some":"text of an answer"}'), Buffer.alloc(2_000_000, 0x7b)]) {
+  for (const tail of [
+    Buffer.alloc(1),
+    Buffer.alloc(8),
+    Buffer.alloc(3_000_000),
+    Buffer.from('{"some":"text of an answer"}'),
+    Buffer.alloc(2_000_000, 0x7b),
+  ]) {
     await writeFile(path, Buffer.concat([whole, tail]));
     const { log, texts, torn } = await scanned({ folder });
     assert.deepEqual(texts, ['1:first']);
@@ -103,7 +119,11 @@ test('L3 any flipped bit in a record that others follow refuses the start, namin
   for (let offset = start; offset < start + framesOf('second').length; offset++) {
     await writeFile(path, whole);
     await flipBit(path, offset);
-    await assert.rejects(scanned({ folder }), refusal(path, `offset ${start}`, `truncate -s ${start}`, 'Restore'), `bit at ${offset}`);
+    await assert.rejects(
+      scanned({ folder }),
+      refusal(path, `offset ${start}`, `truncate -s ${start}`, 'Restore'),
+      `bit at ${offset}`,
+    );
   }
   await truncate(path, start);
   const { log, texts } = await scanned({ folder });
@@ -118,22 +138,44 @@ test('L3 damage is found when the next good record lies megabytes behind it', as
   await assert.rejects(scanned({ folder }), refusal(path, `offset ${LOG_HEADER_BYTES + framesOf('first').length}`));
 });
 
-test('L3 a closed file must be whole: cut short it refuses the start, though nothing follows in it', async (context) => {
-  const folder = await written(context, [['first', 'second'], ['third']]);
+test('L3 a file whose follower has grown must be whole: cut short it refuses the start, though nothing follows in it', async (context) => {
+  const grown = Array.from({ length: 17 }, () => 'x'.repeat(1024 * 1024));
+  const folder = await written(context, [['first', 'second'], grown]);
   const path = logFilePath(folder, 1);
   await truncate(path, (await stat(path)).size - 2);
   await assert.rejects(scanned({ folder }), refusal(path, 'Restore'));
 });
 
-test('L3 power lost in a rotation: the old file may be torn while the new one holds nothing', async (context) => {
-  const folder = await written(context, [['first', 'second'], []]);
-  const path = logFilePath(folder, 1);
-  await truncate(path, (await stat(path)).size - 2);
-  const { log, texts, torn } = await scanned({ folder });
-  assert.deepEqual(texts, ['1:first']);
-  assert.equal(torn.length, 1);
-  assert.equal(log.append(framesOf('third')), 2);
+for (const [what, newer] of [
+  ['nothing', []],
+  ['little', ['third']],
+] as const) {
+  test(`L3 power lost in a rotation: the old file may be torn while the new one holds ${what}`, async (context) => {
+    const folder = await written(context, [['first', 'second'], newer]);
+    const path = logFilePath(folder, 1);
+    await truncate(path, (await stat(path)).size - 2);
+    const { log, texts, torn } = await scanned({ folder });
+    assert.deepEqual(texts, ['1:first', ...newer.map((text) => `2:${text}`)]);
+    assert.equal(torn.length, 1);
+    assert.equal(log.append(framesOf('fourth')), 2);
+    await log.close();
+  });
+}
+
+test('L2 a sync after a rotation covers what was appended to the old file before and during it', async (context) => {
+  const folder = join(await scratchFolder(context), 'journal');
+  const synced: number[] = [];
+  const io = { ...realIo, fdatasync: async (fd: number) => void (await realIo.fdatasync(fd), synced.push(fd)) };
+  const { log } = await scanned({ folder, io });
+  log.append(framesOf('first'));
+  const rotated = log.rotate();
+  log.append(framesOf('during'));
+  await rotated;
+  log.append(framesOf('second'));
+  await log.sync();
+  assert.equal(new Set(synced).size, 2, 'both files were synced');
   await log.close();
+  assert.deepEqual((await scanned({ folder })).texts.map((text) => text.slice(2)), ['first', 'during', 'second']);
 });
 
 test('a file whose making was interrupted is finished', async (context) => {
@@ -200,7 +242,10 @@ test('L1 on a full filesystem an append is all or none, and goes on when there i
   log.append(framesOf('b'.repeat(30_000)));
   await log.close();
   const again = await scanned({ folder });
-  assert.deepEqual(again.texts.map((text) => text.slice(0, 8)), ['1:small', '1:fits', '1:bbbbbb']);
+  assert.deepEqual(
+    again.texts.map((text) => text.slice(0, 8)),
+    ['1:small', '1:fits', '1:bbbbbb'],
+  );
   await writeFile(join(root, 'ballast'), Buffer.alloc(40_000)).catch(() => undefined);
   await assert.rejects(again.log.rotate(), StorageFullError);
   assert.deepEqual(again.log.files(), [1]);

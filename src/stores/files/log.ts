@@ -2,17 +2,18 @@
  * The log as numbered files in one folder; see log-file.ts for their form and log-scan.ts for what is torn and what is damaged.
  *
  *  1. Bytes counted in `#appended` are written; those in `#durable` are synced. Both only grow, over all files.
- *  2. A file is wholly synced before the next one takes its first record: only the newest file with records can be torn.
+ *  2. A file is synced before the one after it: after a power loss the two newest files with records may be torn, the older of them
+ *     only while little is in the newer one. Nothing waits for the disk at the switch, least of all the loop.
  *  3. A write that failed leaves nothing behind the last good byte before the next write begins.
  *  4. A sync that failed is never repeated: the kernel may have dropped the pages and would report success. The log is then broken.
  */
-import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { closeSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { assert, must, StartError, StorageFullError } from '../../domain/errors.ts';
+import { UNSYNCED_BYTES_MAX } from '../../domain/limits.ts';
 import type { Log } from '../../ports/log.ts';
-import { FOLDER_MODE, folderSync, isFull, writeAll, type FileReports, type SyncFolder } from './durable.ts';
+import { folderSync, isFull, makeFolder, writeAll, type FileReports, type SyncFolder } from './durable.ts';
 import { checkLogHeader, createLogFile, isUnfinishedHeader, listLogFiles } from './log-file.ts';
 import { LOG_HEADER_BYTES, logFilePath, logHeader } from './log-file.ts';
 import { hasFrameAfter, scanFrames } from './log-scan.ts';
@@ -23,7 +24,6 @@ export type TornTail = { readonly path: string; readonly offset: number; readonl
 export type LogIo = {
   writeSync(fd: number, bytes: Uint8Array, position: number): number;
   fdatasync(fd: number): Promise<void>;
-  fdatasyncSync(fd: number): void;
 };
 
 export type FileLogOptions = FileReports & {
@@ -43,18 +43,18 @@ export class LogBrokenError extends Error {
 type Current = { readonly number: number; readonly path: string; readonly fd: number; bytes: number };
 type Visit = (file: number, payload: Uint8Array) => void;
 
+/** More than this in a file proves that the one before it was synced: so much is never unsynced. */
+const SWITCH_BYTES_MAX = LOG_HEADER_BYTES + 2 * UNSYNCED_BYTES_MAX;
 const fdatasyncAsync = promisify(fdatasync);
 
 const systemIo: LogIo = {
   writeSync: (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
   fdatasync: (fd) => fdatasyncAsync(fd),
-  fdatasyncSync,
 };
 
 export async function openFileLog(options: FileLogOptions): Promise<Log> {
   const syncFolder = folderSync(options.onNoFolderSync);
-  await mkdir(options.folder, { recursive: true, mode: FOLDER_MODE });
-  await syncFolder(dirname(options.folder));
+  await makeFolder(options.folder, syncFolder);
   return new FileLog(options, await listLogFiles(options.folder, options.onForeignFile), syncFolder);
 }
 
@@ -64,6 +64,8 @@ class FileLog implements Log {
   readonly #syncFolder: SyncFolder;
   #numbers: number[];
   #current: Current | null = null;
+  /** The file before the current one, until it is wholly synced. */
+  #previous: Current | null = null;
   #scanned = false;
   #appended = 0;
   #durable = 0;
@@ -84,11 +86,14 @@ class FileLog implements Log {
     assert(!this.#scanned, 'the log is scanned once');
     this.#scanned = true;
     const { folder, onTornTail } = this.#options;
-    const sizes = await Promise.all(this.#numbers.map(async (number) => (await stat(logFilePath(folder, number))).size));
+    const sizes = await Promise.all(
+      this.#numbers.map(async (number) => (await stat(logFilePath(folder, number))).size),
+    );
     const newest = sizes.findLastIndex((size) => size > LOG_HEADER_BYTES);
+    const tornFrom = (sizes[newest] ?? 0) <= SWITCH_BYTES_MAX ? newest - 1 : newest;
     for (const [index, number] of this.#numbers.entries()) {
       const path = logFilePath(folder, number);
-      await scanFile({ path, number, mayBeTorn: index >= newest, onTornTail }, (payload) => visit(number, payload));
+      await scanFile({ path, number, mayBeTorn: index >= tornFrom, onTornTail }, (payload) => visit(number, payload));
     }
     if (this.#numbers.length === 0) await this.#create(1);
     this.#current = await openCurrent(folder, must(this.#numbers.at(-1), 'a log has a file'));
@@ -165,12 +170,18 @@ class FileLog implements Log {
     const number = closed.number + 1;
     if (!this.#numbers.includes(number)) await this.#create(number);
     const next = await openCurrent(this.#options.folder, number);
-    // From here to the switch in one turn, so that no append comes between: what came during the awaits is synced first (2).
-    this.#flushNow(closed);
+    this.#previous = closed;
     this.#current = next;
-    await this.#flight?.catch(() => undefined);
-    closeSync(closed.fd);
+    await this.#syncPrevious();
     return closed.number;
+  }
+
+  /** Also when nothing was appended meanwhile: the file is closed here. */
+  async #syncPrevious(): Promise<void> {
+    while (this.#previous !== null) {
+      this.#flight ??= this.#flush(this.#writable());
+      await this.#flight;
+    }
   }
 
   async #create(number: number): Promise<void> {
@@ -180,7 +191,13 @@ class FileLog implements Log {
 
   async #flush(file: Current): Promise<void> {
     const covers = this.#appended;
+    const previous = this.#previous;
     try {
+      if (previous !== null) {
+        await this.#io.fdatasync(previous.fd);
+        this.#previous = null;
+        closeSync(previous.fd);
+      }
       await this.#io.fdatasync(file.fd);
       this.#durable = Math.max(this.#durable, covers);
     } catch (error) {
@@ -188,17 +205,6 @@ class FileLog implements Log {
     } finally {
       this.#flight = null;
     }
-  }
-
-  #flushNow(file: Current): void {
-    if (this.#broken !== null) throw this.#broken;
-    if (this.#durable === this.#appended) return;
-    try {
-      this.#io.fdatasyncSync(file.fd);
-    } catch (error) {
-      throw this.#break(file, error);
-    }
-    this.#durable = this.#appended;
   }
 
   #writable(): Current {

@@ -1,0 +1,17 @@
+/** How the command ends: its exit codes, and errors in words. */
+import { StartError } from '../domain/errors.ts';
+import { ConfigError } from '../config/read.ts';
+
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE;
+}
+
+/** Expected errors in two lines, what is wrong and what to do; any other with its stack, because it is a fault of ours. */
+export function explain(error: unknown): string {
+  if (error instanceof StartError || error instanceof ConfigError) return `error: ${error.message}\nhint: ${error.hint}\n`;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `error: this is a fault of Nightshift, please report it\n${text}\n`;
+}
