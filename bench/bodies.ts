@@ -45,7 +45,7 @@ export function* bodyBlocks(rows: Rows): Generator<Buffer, void, undefined> {
       block = Buffer.allocUnsafe(Math.max(BLOCK_BYTES, head.length + tail.length + CLOSING.length + 1));
       used = 0;
     }
-    used += block.latin1Write(head, used);
+    used += block.write(head, used, 'latin1');
     used += tail.copy(block, used);
     block[used++] = 0x7d;
   }

@@ -130,8 +130,10 @@ export class LogDisk {
       size: () => current().length * this.#sizeScale,
       rotate: async () => {
         const closed = numbers().at(-1)!;
-        this.#files.set(closed + 1, newFile());
-        await timed(3, () => settle({ file: this.#files.get(closed)!, length: this.#files.get(closed)!.length }));
+        await timed(3, () => {
+          settle({ file: current(), length: current().length });
+          this.#files.set(closed + 1, newFile());
+        });
         return closed;
       },
       files: numbers,

@@ -6,20 +6,32 @@ import { configurationPage, optionsHelp } from './config/describe.ts';
 import { flagOf, optionNames, options, variableOf } from './config/options.ts';
 import { ConfigError } from './config/read.ts';
 
-type Given = { argv?: string; env?: Record<string, string>; file?: unknown; files?: Record<string, string>; terminal?: boolean };
+type Given = {
+  argv?: string;
+  env?: Record<string, string>;
+  file?: unknown;
+  files?: Record<string, string>;
+  terminal?: boolean;
+};
 
 function read({ argv = '', env = {}, file, files = {}, terminal = false }: Given): Config {
-  const all: Record<string, string> = { ...files, ...(file !== undefined && { 'nightshift.config.json': JSON.stringify(file) }) };
+  const all: Record<string, string> = {
+    ...files,
+    ...(file !== undefined && { 'nightshift.config.json': JSON.stringify(file) }),
+  };
   return readConfig({ argv: argv.split(' ').filter(Boolean), env, readFile: (path) => all[path] ?? null, terminal });
 }
 
 function refused(given: Given, message: RegExp, hint: RegExp = /./): void {
-  assert.throws(() => read(given), (error: Error) => {
-    assert(error instanceof ConfigError, String(error.stack));
-    assert.match(error.message, message);
-    assert.match(error.hint, hint);
-    return true;
-  });
+  assert.throws(
+    () => read(given),
+    (error: Error) => {
+      assert(error instanceof ConfigError, String(error.stack));
+      assert.match(error.message, message);
+      assert.match(error.hint, hint);
+      return true;
+    },
+  );
 }
 
 describe('precedence', () => {
@@ -46,15 +58,25 @@ describe('precedence', () => {
 
 describe('values', () => {
   test('durations', () => {
-    const config = read({ argv: '--window 2s --retention 1.5h --cancel-grace 0 --drain 500ms', file: { server: { simulatorLatency: '29d' } } });
-    assert.deepEqual([config.windowMs, config.retentionMs, config.cancelGraceMs, config.drainMs], [2_000, 5_400_000, 0, 500]);
+    const config = read({
+      argv: '--window 2s --retention 1.5h --cancel-grace 0 --drain 500ms',
+      file: { server: { simulatorLatency: '29d' } },
+    });
+    assert.deepEqual(
+      [config.windowMs, config.retentionMs, config.cancelGraceMs, config.drainMs],
+      [2_000, 5_400_000, 0, 500],
+    );
     assert.equal(config.upstreams[0].simulator.latencyMs, 29 * 86_400_000);
   });
 
   test('bad ones are refused, with their place and what is accepted', () => {
     refused({ argv: '--port 70000' }, /^--port: "70000" is not accepted$/, /whole number from 0 to 65535/);
     refused({ env: { NIGHTSHIFT_WINDOW: '24' } }, /^NIGHTSHIFT_WINDOW: "24"/, /24h/);
-    refused({ file: { server: { logLevel: 7 } } }, /^nightshift\.config\.json: server\.logLevel: 7/, /one of trace, debug/);
+    refused(
+      { file: { server: { logLevel: 7 } } },
+      /^nightshift\.config\.json: server\.logLevel: 7/,
+      /one of trace, debug/,
+    );
     refused({ argv: '--public-url ftp://x' }, /^--public-url/);
     refused({ argv: '--window 0' }, /^--window/, /at least 1ms/);
   });
@@ -84,7 +106,11 @@ describe('what is not known', () => {
   test('keys of the file', () => {
     refused({ file: { sever: {} } }, /unknown key "sever"/, /"server"/);
     refused({ file: { server: { prot: 1 } } }, /nightshift\.config\.json: server: unknown key "prot"/, /"port"/);
-    refused({ file: { upstreams: { a: { protocol: 'simulator', limit: {} } } } }, /upstreams\.a: unknown key "limit"/, /"limits"/);
+    refused(
+      { file: { upstreams: { a: { protocol: 'simulator', limit: {} } } } },
+      /upstreams\.a: unknown key "limit"/,
+      /"limits"/,
+    );
     refused({ file: [] }, /nightshift\.config\.json: \[\]/);
   });
 
@@ -93,8 +119,16 @@ describe('what is not known', () => {
   });
 
   test('variables are warned of, but not those that others set', () => {
-    const env = { NIGHTSHIFT_PROT: '1', NIGHTSHIFT_RUN_MODEL: 'x', NIGHTSHIFT_SERVICE_HOST: 'x', NIGHTSHIFT_PORT_2424_TCP: 'x', OTHER: 'x' };
-    assert.deepEqual(read({ env }).warnings, ['the variable NIGHTSHIFT_PROT means nothing here; did you mean NIGHTSHIFT_PORT?']);
+    const env = {
+      NIGHTSHIFT_PROT: '1',
+      NIGHTSHIFT_RUN_MODEL: 'x',
+      NIGHTSHIFT_SERVICE_HOST: 'x',
+      NIGHTSHIFT_PORT_2424_TCP: 'x',
+      OTHER: 'x',
+    };
+    assert.deepEqual(read({ env }).warnings, [
+      'the variable NIGHTSHIFT_PROT means nothing here; did you mean NIGHTSHIFT_PORT?',
+    ]);
   });
 
   test('files', () => {
@@ -105,8 +139,14 @@ describe('what is not known', () => {
 
 describe('secrets', () => {
   test('come from variables', () => {
-    const config = read({ env: { NIGHTSHIFT_API_KEY: 'mine', NIGHTSHIFT_UPSTREAM_API_KEY: 'theirs' }, argv: '--upstream anthropic:https://api.anthropic.com' });
-    assert.deepEqual([config.apiKey, config.upstreams[0].apiKey, config.upstreams[0].billing], ['mine', 'theirs', 'standard']);
+    const config = read({
+      env: { NIGHTSHIFT_API_KEY: 'mine', NIGHTSHIFT_UPSTREAM_API_KEY: 'theirs' },
+      argv: '--upstream anthropic:https://api.anthropic.com',
+    });
+    assert.deepEqual(
+      [config.apiKey, config.upstreams[0].apiKey, config.upstreams[0].billing],
+      ['mine', 'theirs', 'standard'],
+    );
   });
 
   test('are refused on the command line and in the file', () => {
@@ -118,12 +158,19 @@ describe('secrets', () => {
   });
 
   test('are never quoted', () => {
-    for (const given of [{ env: { NIGHTSHIFT_API_KEY: 'hunter2 with space' } }, { argv: '--upstream anthropic:http://u:hunter2@h' }]) {
-      assert.throws(() => read(given), (error: ConfigError) => !`${error.message}${error.hint}`.includes('hunter2'));
+    for (const given of [
+      { env: { NIGHTSHIFT_API_KEY: 'hunter2 with space' } },
+      { argv: '--upstream anthropic:http://u:hunter2@h' },
+    ]) {
+      assert.throws(
+        () => read(given),
+        (error: ConfigError) => !`${error.message}${error.hint}`.includes('hunter2'),
+      );
     }
   });
 
-  test('do not reach the simulator', () => assert.equal(read({ env: { NIGHTSHIFT_UPSTREAM_API_KEY: 'theirs' } }).upstreams[0].apiKey, null));
+  test('do not reach the simulator', () =>
+    assert.equal(read({ env: { NIGHTSHIFT_UPSTREAM_API_KEY: 'theirs' } }).upstreams[0].apiKey, null));
 });
 
 describe('upstreams', () => {
@@ -136,20 +183,37 @@ describe('upstreams', () => {
   });
 
   test('one, by an option', () => {
-    const argv = '--upstream anthropic:http://127.0.0.1:11434/v1/ --model qwen3:8b --concurrency 4 --requests-per-minute 60 --tokens-per-minute 1000';
+    const argv =
+      '--upstream anthropic:http://127.0.0.1:11434/v1/ --model qwen3:8b --concurrency 4 --requests-per-minute 60 --tokens-per-minute 1000';
     const { upstreams, models } = read({ argv });
     assert.deepEqual(upstreams, [
       {
-        name: 'upstream', protocol: 'anthropic', url: 'http://127.0.0.1:11434', simulator: { latencyMs: 0, seed: 1 }, apiKey: null, apiKeyEnv: 'NIGHTSHIFT_UPSTREAM_API_KEY',
-        billing: 'own', concurrency: 4, requestsPerMinute: 60, tokensPerMinute: 1_000,
+        name: 'upstream',
+        protocol: 'anthropic',
+        url: 'http://127.0.0.1:11434',
+        simulator: { latencyMs: 0, seed: 1 },
+        apiKey: null,
+        apiKeyEnv: 'NIGHTSHIFT_UPSTREAM_API_KEY',
+        billing: 'own',
+        concurrency: 4,
+        requestsPerMinute: 60,
+        tokensPerMinute: 1_000,
       },
     ]);
     assert.deepEqual(models, [{ pattern: '*', upstream: 'upstream', model: 'qwen3:8b' }]);
   });
 
   test('that cannot be are explained', () => {
-    refused({ argv: '--upstream openai:http://h/v1' }, /--upstream: the protocol openai is not built yet/, /anthropic:/);
-    refused({ argv: '--upstream http://127.0.0.1:8000/v1' }, /protocol is missing/, /anthropic:http:\/\/127\.0\.0\.1:8000/);
+    refused(
+      { argv: '--upstream openai:http://h/v1' },
+      /--upstream: the protocol openai is not built yet/,
+      /anthropic:/,
+    );
+    refused(
+      { argv: '--upstream http://127.0.0.1:8000/v1' },
+      /protocol is missing/,
+      /anthropic:http:\/\/127\.0\.0\.1:8000/,
+    );
     refused({ argv: '--upstream gopher:http://h' }, /protocol "gopher" is unknown/);
     refused({ argv: '--upstream anthropic:' }, /^--upstream: "" is not accepted/);
   });
@@ -160,27 +224,53 @@ describe('upstreams', () => {
       paid: { protocol: 'anthropic', url: 'https://api.anthropic.com', apiKeyEnv: 'PAID_KEY' },
       none: { protocol: 'simulator' },
     },
-    models: { '*': { upstream: 'none' }, 'claude-*': { upstream: 'paid' }, 'claude-haiku-*': { upstream: 'local', model: 'q' }, 'claude-opus': { upstream: 'paid' } },
+    models: {
+      '*': { upstream: 'none' },
+      'claude-*': { upstream: 'paid' },
+      'claude-haiku-*': { upstream: 'local', model: 'q' },
+      'claude-opus': { upstream: 'paid' },
+    },
   };
 
   test('several, by the file', () => {
     const { upstreams, models } = read({ file, env: { PAID_KEY: 'k', NIGHTSHIFT_UPSTREAM_API_KEY: 'other' } });
-    assert.deepEqual(upstreams.map(({ name, billing, concurrency, apiKey, requestsPerMinute }) => [name, billing, concurrency, apiKey, requestsPerMinute]), [
-      ['local', 'own', 512, null, 5],
-      ['paid', 'standard', 128, 'k', null],
-      ['none', 'simulated', 128, null, null],
-    ]);
-    assert.deepEqual(models.map((rule) => rule.pattern), ['claude-opus', 'claude-haiku-*', 'claude-*', '*']);
+    assert.deepEqual(
+      upstreams.map(({ name, billing, concurrency, apiKey, requestsPerMinute }) => [
+        name,
+        billing,
+        concurrency,
+        apiKey,
+        requestsPerMinute,
+      ]),
+      [
+        ['local', 'own', 512, null, 5],
+        ['paid', 'standard', 128, 'k', null],
+        ['none', 'simulated', 128, null, null],
+      ],
+    );
+    assert.deepEqual(
+      models.map((rule) => rule.pattern),
+      ['claude-opus', 'claude-haiku-*', 'claude-*', '*'],
+    );
   });
 
   test('of the file are capped by the option concurrency, and replaced by the option upstream', () => {
     const env = { PAID_KEY: 'k' };
-    assert.deepEqual(read({ file, env, argv: '--concurrency 200' }).upstreams.map((one) => one.concurrency), [200, 200, 200]);
-    assert.deepEqual(read({ file, env, argv: '--upstream simulator' }).upstreams.map((one) => one.name), ['simulator']);
+    assert.deepEqual(
+      read({ file, env, argv: '--concurrency 200' }).upstreams.map((one) => one.concurrency),
+      [200, 200, 200],
+    );
+    assert.deepEqual(
+      read({ file, env, argv: '--upstream simulator' }).upstreams.map((one) => one.name),
+      ['simulator'],
+    );
   });
 
   test('a single one of the file takes every model and the usual key', () => {
-    const { upstreams, models } = read({ file: { upstreams: { local: file.upstreams.local } }, env: { NIGHTSHIFT_UPSTREAM_API_KEY: 'k' } });
+    const { upstreams, models } = read({
+      file: { upstreams: { local: file.upstreams.local } },
+      env: { NIGHTSHIFT_UPSTREAM_API_KEY: 'k' },
+    });
     assert.deepEqual(models, [{ pattern: '*', upstream: 'local', model: null }]);
     assert.equal(upstreams[0].apiKey, 'k');
   });
@@ -192,11 +282,26 @@ describe('upstreams', () => {
     refused({ file: { upstreams: { a: { protocol: 'anthropic' } } } }, /url is missing/);
     refused({ file: { upstreams: { a: { url: 'http://h' } } } }, /upstreams\.a\.protocol/, /anthropic or simulator/);
     refused({ file: { upstreams: { 'a\nb': { protocol: 'simulator' } } } }, /"a\\nb"/);
-    refused({ file: { upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } } } }, /models is missing/);
-    refused({ file: { upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } }, models: { '*': { upstream: 'c' } } } }, /models\."\*"\.upstream: "c"/, /one of a, b/);
+    refused(
+      { file: { upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } } } },
+      /models is missing/,
+    );
+    refused(
+      {
+        file: {
+          upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } },
+          models: { '*': { upstream: 'c' } },
+        },
+      },
+      /models\."\*"\.upstream: "c"/,
+      /one of a, b/,
+    );
     refused({ file: { upstreams: { a: { protocol: 'simulator' } }, models: { 'a*b': {} } } }, /models: "a\*b"/);
     refused({ file: { models: { '*': {} } } }, /models needs upstreams/);
-    refused({ file: { server: { upstream: 'simulator' }, upstreams: { a: { protocol: 'simulator' } } } }, /exclude each other/);
+    refused(
+      { file: { server: { upstream: 'simulator' }, upstreams: { a: { protocol: 'simulator' } } } },
+      /exclude each other/,
+    );
   });
 });
 
@@ -208,12 +313,16 @@ describe('what is derived from the table', () => {
 
   test('the help names every option', () => {
     const help = optionsHelp();
-    for (const name of optionNames) assert(help.includes(options[name].from === 'variable' ? variableOf(name) : `${flagOf(name)} `), name);
+    for (const name of optionNames)
+      assert(help.includes(options[name].from === 'variable' ? variableOf(name) : `${flagOf(name)} `), name);
   });
 
   test('every default is one that is accepted when given', () => {
     for (const name of optionNames) {
-      const { reader, fallback } = options[name] as { reader: { read(value: unknown): unknown; show(value: unknown): string }; fallback: unknown };
+      const { reader, fallback } = options[name] as {
+        reader: { read(value: unknown): unknown; show(value: unknown): string };
+        fallback: unknown;
+      };
       if (fallback !== null) assert.deepEqual(reader.read(reader.show(fallback)), fallback, name);
     }
   });

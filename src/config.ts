@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { readModels, readUpstreams, singleUpstream, type ModelRule, type UpstreamConfig } from './config/file.ts';
 import { nearest } from './config/nearest.ts';
-import { CONFIG_FILE_DEFAULT, fileKeyOf, flagOf, optionNames, options, variableOf, type OptionName, type OptionValues } from './config/options.ts';
+import {
+  CONFIG_FILE_DEFAULT,
+  fileKeyOf,
+  flagOf,
+  optionNames,
+  options,
+  variableOf,
+  type OptionName,
+  type OptionValues,
+} from './config/options.ts';
 import { asObject, ConfigError, readAt } from './config/read.ts';
 
 export type Config = {
@@ -64,11 +73,17 @@ type Given = { readonly source: string; readonly from: 'flag' | 'variable' | 'fi
 const secretWords = /^--(upstream-)?(api-?key|key|token|secret|password)$/;
 
 function readFlags(argv: readonly string[]): Map<OptionName, Given> {
-  const known = new Map(optionNames.filter((name) => options[name].from !== 'variable').map((name) => [flagOf(name), name]));
+  const known = new Map(
+    optionNames.filter((name) => options[name].from !== 'variable').map((name) => [flagOf(name), name]),
+  );
   const given = new Map<OptionName, Given>();
   for (let index = 0; index < argv.length; index++) {
     const [, flag, attached] = /^(--?[^=]*)(?:=(.*))?$/s.exec(argv[index]) ?? [];
-    if (flag === undefined) throw new ConfigError(`unexpected argument ${JSON.stringify(argv[index])}`, 'Options begin with --; see: nightshift serve --help');
+    if (flag === undefined)
+      throw new ConfigError(
+        `unexpected argument ${JSON.stringify(argv[index])}`,
+        'Options begin with --; see: nightshift serve --help',
+      );
     const name = known.get(flag);
     if (name === undefined) throw unknownFlag(flag, [...known.keys()]);
     if (given.has(name)) throw new ConfigError(`${flag} is given twice`, 'Give it once.');
@@ -85,10 +100,16 @@ function readFlags(argv: readonly string[]): Map<OptionName, Given> {
 function unknownFlag(flag: string, known: readonly string[]): ConfigError {
   if (secretWords.test(flag)) {
     const variable = flag.startsWith('--upstream') ? variableOf('upstreamApiKey') : variableOf('apiKey');
-    return new ConfigError(`${flag} is not an option: secrets do not belong on the command line`, `Set the variable ${variable}.`);
+    return new ConfigError(
+      `${flag} is not an option: secrets do not belong on the command line`,
+      `Set the variable ${variable}.`,
+    );
   }
   const meant = nearest(flag, known);
-  return new ConfigError(`unknown option ${flag}`, meant === null ? 'See: nightshift serve --help' : `Did you mean ${meant}?`);
+  return new ConfigError(
+    `unknown option ${flag}`,
+    meant === null ? 'See: nightshift serve --help' : `Did you mean ${meant}?`,
+  );
 }
 
 function readVariables(env: ConfigSources['env']): Map<OptionName, Given> {
@@ -98,7 +119,10 @@ function readVariables(env: ConfigSources['env']): Map<OptionName, Given> {
     const value = env[source];
     if (value === undefined || value === '') continue;
     if (name === 'port' && value.startsWith('tcp://')) {
-      throw new ConfigError(`${source} is an address, not a port`, 'Kubernetes sets it for a service named nightshift: set enableServiceLinks to false.');
+      throw new ConfigError(
+        `${source} is an address, not a port`,
+        'Kubernetes sets it for a service named nightshift: set enableServiceLinks to false.',
+      );
     }
     given.set(name, { source, from: 'variable', value });
   }
@@ -119,7 +143,12 @@ function unknownVariables(env: ConfigSources['env'], named: ReadonlySet<string>)
     });
 }
 
-type ConfigFile = { readonly path: string | null; readonly settings: Map<OptionName, Given>; readonly upstreams: unknown; readonly models: unknown };
+type ConfigFile = {
+  readonly path: string | null;
+  readonly settings: Map<OptionName, Given>;
+  readonly upstreams: unknown;
+  readonly models: unknown;
+};
 
 const fileParts = ['$schema', 'server', 'upstreams', 'models', 'run'];
 
@@ -127,7 +156,8 @@ function readConfigFile(given: Given | null, readFile: ConfigSources['readFile']
   const path = given === null ? CONFIG_FILE_DEFAULT : String(given.value);
   const content = readFile(path);
   if (content === null) {
-    if (given !== null) throw new ConfigError(`${given.source}: there is no file ${path}`, 'Create it, or leave the option out.');
+    if (given !== null)
+      throw new ConfigError(`${given.source}: there is no file ${path}`, 'Create it, or leave the option out.');
     return { path: null, settings: new Map(), upstreams: undefined, models: undefined };
   }
   const parts = asObject({ value: parsed(content, path), source: path, known: fileParts });
@@ -143,14 +173,19 @@ function parsed(content: string, path: string): unknown {
   try {
     return JSON.parse(content.replace(/^\uFEFF/, '')) as unknown;
   } catch (error) {
-    throw new ConfigError(`${path} is not JSON: ${(error as Error).message}`, 'Mend the file; comments and trailing commas are not JSON.');
+    throw new ConfigError(
+      `${path} is not JSON: ${(error as Error).message}`,
+      'Mend the file; comments and trailing commas are not JSON.',
+    );
   }
 }
 
 function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; sources: ConfigSources }): Config {
   const { settings, file } = given;
   const { env } = given.sources;
-  const values = Object.fromEntries(optionNames.map((name) => [name, valueOf(name, settings.get(name))])) as OptionValues;
+  const values = Object.fromEntries(
+    optionNames.map((name) => [name, valueOf(name, settings.get(name))]),
+  ) as OptionValues;
   const lanes = upstreamsAndModels({ values, settings, file, env });
   const named = new Set(lanes.upstreams.map((upstream) => upstream.apiKeyEnv).filter((name) => name !== null));
   return {
@@ -172,7 +207,10 @@ function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; 
   };
 }
 
-function logOf(values: OptionValues, { terminal, env }: ConfigSources): Pick<Config, 'logLevel' | 'logFormat' | 'logColor'> {
+function logOf(
+  values: OptionValues,
+  { terminal, env }: ConfigSources,
+): Pick<Config, 'logLevel' | 'logFormat' | 'logColor'> {
   const suited = terminal ? 'pretty' : 'json';
   const logFormat = values.logFormat === 'auto' ? suited : values.logFormat;
   return { logLevel: values.logLevel, logFormat, logColor: terminal && !env.NO_COLOR };
@@ -186,7 +224,12 @@ function valueOf(name: OptionName, given: Given | undefined): unknown {
 type Lanes = Pick<Config, 'upstreams' | 'models' | 'upstreamMissing'>;
 
 /** The option `upstream` takes every model; named outside of the file it goes before the file's upstreams and models. */
-function upstreamsAndModels(given: { values: OptionValues; settings: Map<OptionName, Given>; file: ConfigFile; env: ConfigSources['env'] }): Lanes {
+function upstreamsAndModels(given: {
+  values: OptionValues;
+  settings: Map<OptionName, Given>;
+  file: ConfigFile;
+  env: ConfigSources['env'];
+}): Lanes {
   const { values, settings, file, env } = given;
   const own = settings.get('upstream');
   if (own?.from === 'file' && file.upstreams !== undefined) {
@@ -201,7 +244,13 @@ function upstreamsAndModels(given: { values: OptionValues; settings: Map<OptionN
   }
   const source = String(file.path);
   const concurrencyGiven = settings.has('concurrency');
-  const upstreams = readUpstreams({ value: file.upstreams, source: `${source}: upstreams`, defaults: values, concurrencyGiven, env });
+  const upstreams = readUpstreams({
+    value: file.upstreams,
+    source: `${source}: upstreams`,
+    defaults: values,
+    concurrencyGiven,
+    env,
+  });
   const models = readModels({ value: file.models, source: `${source}: models`, upstreams, model: values.model });
   return { upstreams, models, upstreamMissing: false };
 }

@@ -13,7 +13,10 @@ test('the wall clock is the time of day, with parts of a millisecond', () => {
 test('the wall clock follows a jump in either direction and runs on from there', () => {
   let coarse = 1_000_000;
   let fine = 5.25;
-  const clock = systemClock(() => Math.floor(coarse), () => fine);
+  const clock = systemClock(
+    () => Math.floor(coarse),
+    () => fine,
+  );
   const pass = (ms: number): void => {
     coarse += ms;
     fine += ms;

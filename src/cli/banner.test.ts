@@ -4,7 +4,11 @@ import { readConfig } from '../config.ts';
 import { banner, notices, reachableUrl, type Started } from './banner.ts';
 
 const configOf = (...argv: string[]) => readConfig({ argv, env: {}, readFile: () => null, terminal: false });
-const first: Started = { url: 'http://127.0.0.1:2424', key: { value: 'sk-1', path: '/d/first-key', firstStart: true }, upstreams: ['simulator'] };
+const first: Started = {
+  url: 'http://127.0.0.1:2424',
+  key: { value: 'sk-1', path: '/d/first-key', firstStart: true },
+  upstreams: ['simulator'],
+};
 const later: Started = { ...first, key: { value: null, path: '/d/first-key', firstStart: false } };
 const preset: Started = { ...first, key: { value: null, path: null, firstStart: false } };
 const found = [{ name: 'Ollama', url: 'http://127.0.0.1:11434', model: 'q' }];
@@ -19,9 +23,15 @@ test('the first start shows the key, later ones the file that keeps it, a preset
 });
 
 test('simulated answers are said loudly, with what to do instead', () => {
-  for (const text of [banner({ server: first, config: configOf(), found }, false), notices({ server: first, config: configOf(), found })]) {
+  for (const text of [
+    banner({ server: first, config: configOf(), found }, false),
+    notices({ server: first, config: configOf(), found }),
+  ]) {
     assert.match(text, /ANSWERS ARE SIMULATED/);
-    assert.match(text, /Found Ollama at http:\/\/127\.0\.0\.1:11434: nightshift serve --upstream anthropic:http:\/\/127\.0\.0\.1:11434 --model q/);
+    assert.match(
+      text,
+      /Found Ollama at http:\/\/127\.0\.0\.1:11434: nightshift serve --upstream anthropic:http:\/\/127\.0\.0\.1:11434 --model q/,
+    );
   }
   const config = configOf('--upstream', 'anthropic:http://h', '--model', 'q');
   assert.doesNotMatch(banner({ server: first, config, found: [] }, false), /SIMULATED/);

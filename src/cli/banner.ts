@@ -22,9 +22,10 @@ export function banner({ server, config, found }: BannerContext, color: boolean)
     `${bold('Nightshift')} is ready at ${bold(context.url)}`,
     `  key       ${keyLine(server)}\n  upstream  ${server.upstreams.join(', ')}\n  data      ${config.data}`,
     ...simulatedLines({ config, found }).map(loud),
-    `${bold('A first batch with curl')}\n\n${indented(curlSnippet(context))}`,
-    `${bold('… with Python')} (pip install anthropic)\n\n${indented(pythonSnippet(context))}`,
-    `${bold('… with TypeScript')} (npm install @anthropic-ai/sdk)\n\n${indented(typescriptSnippet(context))}`,
+    // Not indented: Python would refuse what is pasted.
+    `${bold('A first batch with curl')}\n\n${curlSnippet(context)}`,
+    `${bold('… with Python')} (pip install anthropic)\n\n${pythonSnippet(context)}`,
+    `${bold('… with TypeScript')} (npm install @anthropic-ai/sdk; save it as first.mts)\n\n${typescriptSnippet(context)}`,
   ];
   return `\n${sections.join('\n\n')}\n\n`;
 }
@@ -62,8 +63,4 @@ export function reachableUrl(url: string, config: Pick<Config, 'publicUrl'>): st
 function modelOf(config: Config): string {
   const exact = config.models.find(({ pattern }) => !pattern.includes('*'));
   return exact?.pattern ?? config.models[0].model ?? DEFAULT_MODEL;
-}
-
-function indented(code: string): string {
-  return code.replaceAll(/^(?=.)/gm, '  ');
 }

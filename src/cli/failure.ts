@@ -11,7 +11,8 @@ export function exitCodeOf(error: unknown): number {
 
 /** Expected errors in two lines, what is wrong and what to do; any other with its stack, because it is a fault of ours. */
 export function explain(error: unknown): string {
-  if (error instanceof StartError || error instanceof ConfigError) return `error: ${error.message}\nhint: ${error.hint}\n`;
+  if (error instanceof StartError || error instanceof ConfigError)
+    return `error: ${error.message}\nhint: ${error.hint}\n`;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: this is a fault of Nightshift, please report it\n${text}\n`;
 }

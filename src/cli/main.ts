@@ -46,7 +46,9 @@ function createProgram(version: string): Command {
   program
     .command('serve')
     .summary('start the server')
-    .description('Starts the server. Every option is a flag, a variable or a key of the configuration file: flag > variable > file > default.')
+    .description(
+      'Starts the server. Every option is a flag, a variable or a key of the configuration file: flag > variable > file > default.',
+    )
     .usage('[options]')
     // The table of options reads them, so that flags, variables and file are treated alike.
     .allowUnknownOption()
@@ -64,5 +66,7 @@ function createProgram(version: string): Command {
 function versionOf(): string {
   const places = ['../../package.json', '../../../package.json'].map((path) => new URL(path, import.meta.url));
   const manifest = places.find((place) => existsSync(place));
-  return manifest === undefined ? 'unknown' : (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+  return manifest === undefined
+    ? 'unknown'
+    : (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -18,7 +18,9 @@ test('curl: a shell hands over the address, the headers and one JSON request, wh
     const script = `curl() { for word; do printf '%s\\n' "$word"; done; }; cat() { printf 'from %s' "$1"; };\n${curlSnippet({ url, key, model: "it's" })}`;
     const { stdout } = spawnSync('sh', ['-c', script], { encoding: 'utf8', env: { NIGHTSHIFT_API_KEY: 'preset' } });
     const words = stdout.trimEnd().split('\n');
-    const expected = { value: 'sk-nightshift-abc', file: "from /home/o'neil/my data/first-key", variable: 'preset' }[key.kind];
+    const expected = { value: 'sk-nightshift-abc', file: "from /home/o'neil/my data/first-key", variable: 'preset' }[
+      key.kind
+    ];
     assert.deepEqual(words.slice(0, 3), [`${url}/v1/messages/batches`, '-H', `x-api-key: ${expected}`]);
     const body = JSON.parse(words.at(-1)!) as { requests: { params: { model: string } }[] };
     assert.equal(body.requests[0].params.model, "it's");
@@ -30,7 +32,10 @@ test('python: it compiles', (t) => {
   if (python.status !== 0) return t.skip('there is no python3 here');
   for (const key of keys) {
     const source = pythonSnippet({ url, key, model: 'm' });
-    const { status, stderr } = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: source, encoding: 'utf8' });
+    const { status, stderr } = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], {
+      input: source,
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stderr);
   }
 });
@@ -38,7 +43,10 @@ test('python: it compiles', (t) => {
 test('typescript: it compiles', () => {
   for (const key of keys) {
     const plain = stripTypeScriptTypes(typescriptSnippet({ url, key, model: 'm' }));
-    const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module', '-'], { input: plain, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module', '-'], {
+      input: plain,
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stderr);
   }
 });

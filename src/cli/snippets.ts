@@ -9,7 +9,10 @@ export type KeySource =
 export type SnippetContext = { readonly url: string; readonly key: KeySource; readonly model: string };
 
 export function curlSnippet({ url, key, model }: SnippetContext): string {
-  const request = { custom_id: 'hello-1', params: { model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello, night shift' }] } };
+  const request = {
+    custom_id: 'hello-1',
+    params: { model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello, night shift' }] },
+  };
   return [
     `curl ${shellQuoted(`${url}/v1/messages/batches`)} \\`,
     `  -H "x-api-key: ${shellKey(key)}" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" \\`,
@@ -18,7 +21,7 @@ export function curlSnippet({ url, key, model }: SnippetContext): string {
 }
 
 export function pythonSnippet({ url, key, model }: SnippetContext): string {
-  return `import os, time, anthropic
+  return `import ${key.kind === 'variable' ? 'os, ' : ''}time, anthropic
 
 client = anthropic.Anthropic(base_url=${JSON.stringify(url)}, api_key=${pythonKey(key)})
 batch = client.messages.batches.create(requests=[{
@@ -27,14 +30,14 @@ batch = client.messages.batches.create(requests=[{
 }])
 while client.messages.batches.retrieve(batch.id).processing_status != "ended":
     time.sleep(1)
+
 for line in client.messages.batches.results(batch.id):
     print(line.custom_id, line.result)`;
 }
 
 export function typescriptSnippet({ url, key, model }: SnippetContext): string {
   return `import Anthropic from '@anthropic-ai/sdk';
-import { readFileSync } from 'node:fs';
-
+${key.kind === 'file' ? "import { readFileSync } from 'node:fs';\n" : ''}
 const client = new Anthropic({ baseURL: ${JSON.stringify(url)}, apiKey: ${typescriptKey(key)} });
 const { id } = await client.messages.batches.create({
   requests: [{

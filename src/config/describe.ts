@@ -1,17 +1,25 @@
 /** The options in words: the list of the help, and docs/configuration.md. */
-import { fileKeyOf, flagOf, optionNames, options, variableOf, type Option, type OptionGroup, type OptionName } from './options.ts';
+import {
+  fileKeyOf,
+  flagOf,
+  optionNames,
+  options,
+  variableOf,
+  type Option,
+  type OptionGroup,
+  type OptionName,
+} from './options.ts';
 
 const FLAG_COLUMN = 38;
 
 export function optionsHelp(): string {
-  return [...groups()]
-    .map(([group, names]) => `${group}:\n${names.map(helpLine).join('')}`)
-    .join('\n');
+  return [...groups()].map(([group, names]) => `${group}:\n${names.map(helpLine).join('')}`).join('\n');
 }
 
 function helpLine(name: OptionName): string {
   const head = heading(name);
-  const gap = head.length > FLAG_COLUMN ? `\n${' '.repeat(FLAG_COLUMN + 3)}` : ' '.repeat(FLAG_COLUMN - head.length + 1);
+  const gap =
+    head.length > FLAG_COLUMN ? `\n${' '.repeat(FLAG_COLUMN + 3)}` : ' '.repeat(FLAG_COLUMN - head.length + 1);
   return `  ${head}${gap}${optionOf(name).prose} [${fallbackOf(name)}]\n`;
 }
 

@@ -31,7 +31,10 @@ export type ModelRule = {
 };
 
 /** The upstream of the option `upstream`, or the simulator; it takes every model. */
-export function singleUpstream(values: OptionValues): { readonly upstreams: readonly UpstreamConfig[]; readonly models: readonly ModelRule[] } {
+export function singleUpstream(values: OptionValues): {
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly models: readonly ModelRule[];
+} {
   const address = values.upstream ?? { protocol: 'simulator', url: null };
   const name = address.protocol === 'simulator' ? 'simulator' : 'upstream';
   const upstream: UpstreamConfig = {
@@ -59,7 +62,11 @@ function usualBilling(address: { protocol: Protocol; url: string | null }): Bill
 }
 
 /** It must not hold a line break: lanes are named by upstream, line break, model. */
-const upstreamName = text({ accepts: 'a name of letters, digits, ".", "_" and "-"', placeholder: 'NAME', pattern: /^[\w.-]{1,64}$/ });
+const upstreamName = text({
+  accepts: 'a name of letters, digits, ".", "_" and "-"',
+  placeholder: 'NAME',
+  pattern: /^[\w.-]{1,64}$/,
+});
 const variableName = text({ accepts: 'the name of a variable', placeholder: 'NAME', pattern: /^[A-Za-z_]\w*$/ });
 const billing = oneOf(['standard', 'own', 'simulated']);
 const upstreamKeys = ['protocol', 'url', 'apiKeyEnv', 'billing', 'concurrency', 'limits'];
@@ -76,7 +83,8 @@ type UpstreamsQuery = {
 
 export function readUpstreams(query: UpstreamsQuery): readonly UpstreamConfig[] {
   const entries = Object.entries(asObject({ value: query.value, source: query.source, known: null }));
-  if (entries.length === 0) throw new ConfigError(`${query.source} names no upstream`, 'Name one, or leave the part out.');
+  if (entries.length === 0)
+    throw new ConfigError(`${query.source} names no upstream`, 'Name one, or leave the part out.');
   return entries.map(([name, value]) => {
     readAt(upstreamName, { source: query.source, value: name });
     return readUpstream({ ...query, name, value, source: `${query.source}.${name}`, only: entries.length === 1 });
@@ -90,12 +98,17 @@ function readUpstream(query: UpstreamsQuery & { readonly name: string; readonly 
   const at = <T, F>(reader: Reader<T>, key: string, fallback: F): T | F =>
     fields[key] === undefined ? fallback : readAt(reader, { source: `${source}.${key}`, value: fields[key] });
   const limit = (key: 'requestsPerMinute' | 'tokensPerMinute'): number | null =>
-    limits[key] === undefined ? defaults[key] : readAt(perMinute, { source: `${source}.limits.${key}`, value: limits[key] });
+    limits[key] === undefined
+      ? defaults[key]
+      : readAt(perMinute, { source: `${source}.limits.${key}`, value: limits[key] });
 
   const spoken = readAt(protocol, { source: `${source}.protocol`, value: fields.protocol ?? null });
   const address = { protocol: spoken, url: at(upstreamUrl, 'url', null) };
   if ((spoken === 'simulator') !== (address.url === null)) {
-    throw new ConfigError(`${source}: ${spoken === 'simulator' ? 'the simulator has no url' : 'url is missing'}`, 'A url belongs to every protocol but simulator.');
+    throw new ConfigError(
+      `${source}: ${spoken === 'simulator' ? 'the simulator has no url' : 'url is missing'}`,
+      'A url belongs to every protocol but simulator.',
+    );
   }
   const own = at(concurrency, 'concurrency', defaults.concurrency);
   return {
@@ -110,38 +123,75 @@ function readUpstream(query: UpstreamsQuery & { readonly name: string; readonly 
   };
 }
 
-type KeyQuery = UpstreamsQuery & { readonly only: boolean; readonly apiKeyEnv: string | null; readonly simulated: boolean };
+type KeyQuery = UpstreamsQuery & {
+  readonly only: boolean;
+  readonly apiKeyEnv: string | null;
+  readonly simulated: boolean;
+};
 
 /** With several upstreams each names its own variable: a key must never reach the wrong one. */
-function keyOf({ apiKeyEnv, only, simulated, source, defaults, env }: KeyQuery): Pick<UpstreamConfig, 'apiKey' | 'apiKeyEnv'> {
+function keyOf({
+  apiKeyEnv,
+  only,
+  simulated,
+  source,
+  defaults,
+  env,
+}: KeyQuery): Pick<UpstreamConfig, 'apiKey' | 'apiKeyEnv'> {
   if (apiKeyEnv === null) {
-    return only && !simulated ? { apiKey: defaults.upstreamApiKey, apiKeyEnv: variableOf('upstreamApiKey') } : { apiKey: null, apiKeyEnv };
+    return only && !simulated
+      ? { apiKey: defaults.upstreamApiKey, apiKeyEnv: variableOf('upstreamApiKey') }
+      : { apiKey: null, apiKeyEnv };
   }
   const value = env[apiKeyEnv];
   if (value === undefined || value === '') {
-    throw new ConfigError(`${source}.apiKeyEnv: the variable ${apiKeyEnv} is not set`, 'Set it to the key of the upstream.');
+    throw new ConfigError(
+      `${source}.apiKeyEnv: the variable ${apiKeyEnv} is not set`,
+      'Set it to the key of the upstream.',
+    );
   }
   return { apiKey: readAt(secret, { source: apiKeyEnv, value }), apiKeyEnv };
 }
 
-const modelPattern = text({ accepts: 'the name of a model, or its beginning and a *', placeholder: 'PATTERN', pattern: /^(?!.*\*.)\P{Cc}{1,256}$/u });
+const modelPattern = text({
+  accepts: 'the name of a model, or its beginning and a *',
+  placeholder: 'PATTERN',
+  pattern: /^(?!.*\*.)\P{Cc}{1,256}$/u,
+});
 
-type ModelsQuery = { readonly value: unknown; readonly source: string; readonly upstreams: readonly UpstreamConfig[]; readonly model: string | null };
+type ModelsQuery = {
+  readonly value: unknown;
+  readonly source: string;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly model: string | null;
+};
 
 export function readModels({ value, source, upstreams, model }: ModelsQuery): readonly ModelRule[] {
   if (value === undefined) {
     if (upstreams.length === 1) return [{ pattern: '*', upstream: upstreams[0].name, model }];
-    throw new ConfigError(`${source} is missing`, 'With several upstreams it says which models go where: {"*": {"upstream": "NAME"}}.');
+    throw new ConfigError(
+      `${source} is missing`,
+      'With several upstreams it says which models go where: {"*": {"upstream": "NAME"}}.',
+    );
   }
   const names = upstreams.map((upstream) => upstream.name);
   const rules = Object.entries(asObject({ value, source, known: null })).map(([pattern, rule]): ModelRule => {
     const at = `${source}.${quoted(pattern)}`;
     readAt(modelPattern, { source, value: pattern });
     const fields = asObject({ value: rule, source: at, known: ['upstream', 'model'] });
-    const upstream = names.length === 1 && fields.upstream === undefined ? names[0] : readAt(oneOf(names), { source: `${at}.upstream`, value: fields.upstream });
-    return { pattern, upstream, model: fields.model === undefined ? null : readAt(modelName, { source: `${at}.model`, value: fields.model }) };
+    const upstream =
+      names.length === 1 && fields.upstream === undefined
+        ? names[0]
+        : readAt(oneOf(names), { source: `${at}.upstream`, value: fields.upstream });
+    return {
+      pattern,
+      upstream,
+      model: fields.model === undefined ? null : readAt(modelName, { source: `${at}.model`, value: fields.model }),
+    };
   });
-  return rules.sort((left, right) => Number(isPattern(left)) - Number(isPattern(right)) || right.pattern.length - left.pattern.length);
+  return rules.sort(
+    (left, right) => Number(isPattern(left)) - Number(isPattern(right)) || right.pattern.length - left.pattern.length,
+  );
 }
 
 function isPattern(rule: ModelRule): boolean {

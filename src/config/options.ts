@@ -16,7 +16,9 @@ export type Option<T> = {
   readonly shownFallback?: string;
 };
 
-function option<T>(spec: Omit<Option<T>, 'from' | 'fallback'> & { readonly fallback: NoInfer<T>; readonly from?: Option<T>['from'] }): Option<T> {
+function option<T>(
+  spec: Omit<Option<T>, 'from' | 'fallback'> & { readonly fallback: NoInfer<T>; readonly from?: Option<T>['from'] },
+): Option<T> {
   return { from: 'anywhere', ...spec };
 }
 
@@ -29,14 +31,24 @@ export const perMinute = rate;
 export const CONFIG_FILE_DEFAULT = 'nightshift.config.json';
 
 export const options = {
-  port: option({ group: 'Serving', reader: integer({ min: 0, max: 65_535 }), fallback: 2424, prose: 'Port to listen on; 0 takes a free one.' }),
+  port: option({
+    group: 'Serving',
+    reader: integer({ min: 0, max: 65_535 }),
+    fallback: 2424,
+    prose: 'Port to listen on; 0 takes a free one.',
+  }),
   host: option({
     group: 'Serving',
     reader: text({ accepts: 'an address or host name', placeholder: 'HOST', pattern: /^[\w.:-]+$/ }),
     fallback: '127.0.0.1',
     prose: 'Address to listen on; 0.0.0.0 for every IPv4 address of the machine.',
   }),
-  data: option({ group: 'Serving', reader: filePath, fallback: './nightshift-data', prose: 'Folder that holds everything; created when missing.' }),
+  data: option({
+    group: 'Serving',
+    reader: filePath,
+    fallback: './nightshift-data',
+    prose: 'Folder that holds everything; created when missing.',
+  }),
   config: option<string | null>({
     group: 'Serving',
     reader: orNull(filePath),
@@ -79,26 +91,80 @@ export const options = {
     fallback: limits.CONCURRENCY_DEFAULT,
     prose: 'Calls in flight at once, at most, for one upstream and model.',
   }),
-  requestsPerMinute: option<number | null>({ group: 'Upstream', reader: rate, fallback: null, shownFallback: 'no limit', prose: 'Calls to an upstream and model in a minute.' }),
-  tokensPerMinute: option<number | null>({ group: 'Upstream', reader: rate, fallback: null, shownFallback: 'no limit', prose: 'Tokens for an upstream and model in a minute.' }),
+  requestsPerMinute: option<number | null>({
+    group: 'Upstream',
+    reader: rate,
+    fallback: null,
+    shownFallback: 'no limit',
+    prose: 'Calls to an upstream and model in a minute.',
+  }),
+  tokensPerMinute: option<number | null>({
+    group: 'Upstream',
+    reader: rate,
+    fallback: null,
+    shownFallback: 'no limit',
+    prose: 'Tokens for an upstream and model in a minute.',
+  }),
 
-  window: option({ group: 'Batches', reader: duration({ minMs: 1 }), fallback: limits.WINDOW_MS_DEFAULT, prose: 'Time a batch has; requests unfinished by then expire.' }),
-  retention: option({ group: 'Batches', reader: duration({ minMs: 1 }), fallback: limits.RETENTION_MS_DEFAULT, prose: 'Time after its creation for which the results of a batch are kept.' }),
-  cancelGrace: option({ group: 'Batches', reader: duration({ minMs: 0 }), fallback: limits.CANCEL_GRACE_MS_DEFAULT, prose: 'Time that calls in flight get to finish when their batch is canceled.' }),
+  window: option({
+    group: 'Batches',
+    reader: duration({ minMs: 1 }),
+    fallback: limits.WINDOW_MS_DEFAULT,
+    prose: 'Time a batch has; requests unfinished by then expire.',
+  }),
+  retention: option({
+    group: 'Batches',
+    reader: duration({ minMs: 1 }),
+    fallback: limits.RETENTION_MS_DEFAULT,
+    prose: 'Time after its creation for which the results of a batch are kept.',
+  }),
+  cancelGrace: option({
+    group: 'Batches',
+    reader: duration({ minMs: 0 }),
+    fallback: limits.CANCEL_GRACE_MS_DEFAULT,
+    prose: 'Time that calls in flight get to finish when their batch is canceled.',
+  }),
 
-  simulatorLatency: option({ group: 'Simulator', reader: duration({ minMs: 0 }), fallback: 0, shownFallback: 'at once', prose: 'Time a simulated answer takes.' }),
-  simulatorSeed: option({ group: 'Simulator', reader: integer({ min: 0, max: 2 ** 32 - 1 }), fallback: 1, prose: 'Seed of the simulated answers: the same seed answers the same.' }),
+  simulatorLatency: option({
+    group: 'Simulator',
+    reader: duration({ minMs: 0 }),
+    fallback: 0,
+    shownFallback: 'at once',
+    prose: 'Time a simulated answer takes.',
+  }),
+  simulatorSeed: option({
+    group: 'Simulator',
+    reader: integer({ min: 0, max: 2 ** 32 - 1 }),
+    fallback: 1,
+    prose: 'Seed of the simulated answers: the same seed answers the same.',
+  }),
 
-  drain: option({ group: 'Operation', reader: duration({ minMs: 0 }), fallback: limits.DRAIN_MS, prose: 'Time that calls in flight get to finish when the server is told to stop.' }),
-  logLevel: option({ group: 'Operation', reader: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']), fallback: 'info', prose: 'What is logged to standard error.' }),
-  logFormat: option({ group: 'Operation', reader: oneOf(['auto', 'json', 'pretty']), fallback: 'auto', prose: 'Form of the log; auto is pretty at a terminal and json elsewhere.' }),
+  drain: option({
+    group: 'Operation',
+    reader: duration({ minMs: 0 }),
+    fallback: limits.DRAIN_MS,
+    prose: 'Time that calls in flight get to finish when the server is told to stop.',
+  }),
+  logLevel: option({
+    group: 'Operation',
+    reader: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    fallback: 'info',
+    prose: 'What is logged to standard error.',
+  }),
+  logFormat: option({
+    group: 'Operation',
+    reader: oneOf(['auto', 'json', 'pretty']),
+    fallback: 'auto',
+    prose: 'Form of the log; auto is pretty at a terminal and json elsewhere.',
+  }),
 
   apiKey: option<string | null>({
     group: 'Secrets',
     reader: orNull(secret),
     fallback: null,
     shownFallback: 'made at the first start',
-    prose: 'First key of the default workspace; without it the first start makes one, prints it and keeps it in DATA/first-key.',
+    prose:
+      'First key of the default workspace; without it the first start makes one, prints it and keeps it in DATA/first-key.',
     from: 'variable',
   }),
   upstreamApiKey: option<string | null>({

@@ -23,7 +23,11 @@ export function readAt<T>(reader: Reader<T>, given: { readonly source: string; r
 }
 
 /** A JSON object with none but the known keys; `known` null allows any. */
-export function asObject(given: { value: unknown; source: string; known: readonly string[] | null }): Readonly<Record<string, unknown>> {
+export function asObject(given: {
+  value: unknown;
+  source: string;
+  known: readonly string[] | null;
+}): Readonly<Record<string, unknown>> {
   const { value, source, known } = given;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ConfigError(`${source}: ${quoted(value)} is not accepted`, 'Expected an object: { … }.');
@@ -31,10 +35,16 @@ export function asObject(given: { value: unknown; source: string; known: readonl
   for (const key of Object.keys(value)) {
     if (known === null || known.includes(key)) continue;
     if (/^(api-?key|key|token|secret|password|upstreamApiKey)$/i.test(key)) {
-      throw new ConfigError(`${source}: ${key} is not a key: secrets do not belong in the file`, 'Put it in a variable; "apiKeyEnv" of an upstream names one.');
+      throw new ConfigError(
+        `${source}: ${key} is not a key: secrets do not belong in the file`,
+        'Put it in a variable; "apiKeyEnv" of an upstream names one.',
+      );
     }
     const meant = nearest(key, known);
-    throw new ConfigError(`${source}: unknown key ${quoted(key)}`, meant === null ? `Known are ${known.join(', ')}.` : `Did you mean ${quoted(meant)}?`);
+    throw new ConfigError(
+      `${source}: unknown key ${quoted(key)}`,
+      meant === null ? `Known are ${known.join(', ')}.` : `Did you mean ${quoted(meant)}?`,
+    );
   }
   return value as Readonly<Record<string, unknown>>;
 }

@@ -16,7 +16,10 @@ export const upstreamAddress: Reader<UpstreamAddress> = {
     const colon = value.indexOf(':');
     const protocol = value.slice(0, colon);
     if (/^https?$/.test(protocol)) {
-      throw new Refused('the protocol is missing before the URL', `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}`);
+      throw new Refused(
+        'the protocol is missing before the URL',
+        `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}`,
+      );
     }
     return { protocol: protocolNamed(protocol), url: upstreamUrl.read(value.slice(colon + 1)) };
   },
@@ -36,7 +39,8 @@ export const protocol: Reader<Protocol> = {
 function protocolNamed(name: unknown): 'anthropic' {
   if (name === 'anthropic') return name;
   if (name === 'openai') {
-    const hint = 'Recent versions of vLLM, llama.cpp, Ollama and LM Studio also speak the Messages API: try anthropic:http://host:port.';
+    const hint =
+      'Recent versions of vLLM, llama.cpp, Ollama and LM Studio also speak the Messages API: try anthropic:http://host:port.';
     throw new Refused('the protocol openai is not built yet in this version', hint);
   }
   throw new Refused(`the protocol ${quoted(name)} is unknown`);

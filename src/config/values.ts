@@ -37,7 +37,8 @@ export function integer(range: { min: number; max: number }): Reader<number> {
     placeholder: 'NUMBER',
     read(value) {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-      if (typeof number !== 'number' || !Number.isInteger(number) || number < range.min || number > range.max) throw notAccepted(value);
+      if (typeof number !== 'number' || !Number.isInteger(number) || number < range.min || number > range.max)
+        throw notAccepted(value);
       return number;
     },
     show: String,
@@ -97,7 +98,8 @@ export const secret: Reader<string> = {
   accepts: 'a key of printable ASCII characters without spaces',
   placeholder: 'KEY',
   read(value) {
-    if (typeof value !== 'string' || !/^[\u0021-\u007E]{1,1024}$/.test(value)) throw new Refused('the key (not shown) is not accepted');
+    if (typeof value !== 'string' || !/^[\u0021-\u007E]{1,1024}$/.test(value))
+      throw new Refused('the key (not shown) is not accepted');
     return value;
   },
   show: () => '…',
@@ -110,7 +112,10 @@ export const url: Reader<string> = {
   read(value) {
     const parsed = typeof value === 'string' ? URL.parse(value) : null;
     if (parsed !== null && (parsed.username !== '' || parsed.password !== '')) {
-      throw new Refused('a URL must not hold a user name or a password', 'Keys come from the environment: NIGHTSHIFT_UPSTREAM_API_KEY.');
+      throw new Refused(
+        'a URL must not hold a user name or a password',
+        'Keys come from the environment: NIGHTSHIFT_UPSTREAM_API_KEY.',
+      );
     }
     const usable = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.search === '' && parsed.hash === '';
     if (!usable) throw notAccepted(value);

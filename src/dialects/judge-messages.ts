@@ -81,11 +81,11 @@ export function cacheControl(judging: Judging, start: number): Complaint {
 function message(judging: Judging, start: number): Complaint {
   const { bytes, marks } = judging;
   if (!isObject(bytes, start)) return notADictionary;
-  const marksBefore = marks.length;
+  const before = { marks: marks.length, lastBlockEnd: judging.lastBlockEnd };
   const walked = { at: -1, complaint: null as Complaint };
-  // The content is judged while it is walked over, when the role stands before it, as it nearly always does.
+  // The content is judged while it is walked over, under the role that nearly always stands before it.
   const enter: Enter = (place, from, found) => {
-    if (place !== contentPlace || found[rolePlace].start === -1 || walked.at !== -1) return -1;
+    if (place !== contentPlace || walked.at !== -1) return -1;
     walked.at = from;
     walked.complaint = content(judging, from, found[rolePlace]);
     return walked.complaint === null ? judging.end : -1;
@@ -98,8 +98,10 @@ function message(judging: Judging, start: number): Complaint {
   if (roleComplaint !== null) return `.role${roleComplaint}`;
   const contentStart = found[contentPlace].start;
   if (contentStart === -1) return `.content${fieldRequired}`;
-  if (walked.at !== contentStart || role.start > contentStart) {
-    marks.length = marksBefore;
+  const wasAnother = walked.at !== contentStart || role.start > contentStart;
+  if (wasAnother) {
+    marks.length = before.marks;
+    judging.lastBlockEnd = before.lastBlockEnd;
     walked.complaint = content(judging, contentStart, role);
   }
   judging.end = end;

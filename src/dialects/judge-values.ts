@@ -42,7 +42,6 @@ export const extraInput = ': Extra inputs are not permitted';
 const notAnInteger = ': Input should be a valid integer';
 
 export const string: Check = ({ bytes }, start) => (isString(bytes, start) ? null : notAString);
-export const list: Check = ({ bytes }, start) => (isList(bytes, start) ? null : notAList);
 export const dictionary: Check = ({ bytes }, start) => (isObject(bytes, start) ? null : notADictionary);
 export const boolean: Check = ({ bytes }, start) =>
   isBoolean(bytes, start) ? null : ': Input should be a valid boolean';

@@ -1,10 +1,10 @@
 /** Judges the params of one request without decoding them: the first fault there is, and what the index wants to know. */
-import { LETTER_N, LETTER_T } from '../bytes/ascii.ts';
-import { skip } from '../bytes/json.ts';
-import { BREAKPOINTS_MAX, MODEL_LENGTH_MAX } from '../domain/limits.ts';
+import { LETTER_N } from '../bytes/ascii.ts';
+import { BREAKPOINTS_MAX } from '../domain/limits.ts';
 import type { RequestError } from '../domain/outcome.ts';
 import { hashPrefixes } from './breakpoints.ts';
 import type { JudgeContext } from './dialect.ts';
+import { maxTokens, metadata, model, notActive, notInBatch, stopSequences, stream } from './judge-fields.ts';
 import { automaticCacheControl, messages, system } from './judge-messages.ts';
 import { mcpServers, thinking, toolChoice, tools } from './judge-tools.ts';
 import * as value from './judge-values.ts';
@@ -24,52 +24,6 @@ export type Judgement = {
 const newestVersion = '2026-10-21';
 /** Under this beta a model thinks between tool calls, and may think more than `max_tokens`. */
 const interleavedThinking = 'interleaved-thinking-';
-
-const model: Check = (judging, start, end) => {
-  const name = value.textAt(judging.bytes, { start, end });
-  if (name === null) return value.notAString;
-  if (name === '') return ': String should have at least 1 character';
-  if (name.length > MODEL_LENGTH_MAX) return `: String should have at most ${MODEL_LENGTH_MAX} characters`;
-  // No such model exists, and not every catalog can store such a name.
-  if (unstorable.test(name)) return ': String should not contain control characters';
-  judging.model = name;
-  return null;
-};
-
-const unstorable = /[\p{Cc}\p{Cs}]/u;
-
-const maxTokens: Check = (judging, start, end) => {
-  judging.maxTokens = value.integerAt(judging.bytes, start, end) ?? 0;
-  return value.integer(judging, start, end);
-};
-
-const stream: Check = (judging, start, end) => {
-  judging.stream = judging.bytes[start] === LETTER_T;
-  return value.boolean(judging, start, end);
-};
-
-const stopSequences: Check = (judging, start) => {
-  const { bytes } = judging;
-  if (!value.isList(bytes, start)) return value.notAList;
-  return value.each(judging, start, (from) => {
-    judging.end = skip(bytes, from);
-    const sequence = value.textAt(bytes, { start: from, end: judging.end });
-    if (sequence === null) return value.notAString;
-    return sequence.trim() === '' ? ': each stop sequence must contain non-whitespace' : null;
-  });
-};
-
-const metadataKeys = keysOf('user_id');
-
-const metadata: Check = ({ bytes }, start) => {
-  if (!value.isObject(bytes, start)) return value.notADictionary;
-  const [userId] = locate(bytes, metadataKeys, { at: start }).found;
-  return value.isGiven(bytes, userId) && !value.isString(bytes, userId.start) ? `.user_id${value.notAString}` : null;
-};
-
-const notInBatch: Check = () => ': not supported in the Message Batches API';
-const notActive: Check = (judging, start, end) =>
-  value.isText(judging.bytes, { start, end }, 'active') ? notInBatch(judging, start, end) : null;
 
 /**
  * The fields that are judged, in the order of judgement. Of an optional one null means nothing; `until newest` is optional

@@ -98,7 +98,7 @@ export const SPANS_STOPPED_CLAIM = 64;
 /** Bodies are read ahead up to this many windows. */
 export const READ_AHEAD_WINDOWS = 2;
 /** One read of bodies from a blob; small, because one slow request keeps the whole read in memory. */
-export const BODY_READ_BYTES = 128 * KiB;
+export const BODY_READ_BYTES = 256 * KiB;
 /** Bodies in memory, read but not sent. */
 export const BODIES_BYTES_MAX = 64 * MiB;
 
@@ -176,3 +176,6 @@ export const KEEP_ALIVE_MS = 65 * second;
 export const STORAGE_FULL_RETRY_SECONDS = 5;
 /** Blobs of merged chunks stay this long for downloads that began before. */
 export const RETIRED_BLOB_MS = 10 * minute;
+/** Between two syncs of the journal, unless so many lines wait: a group is worth its sync. */
+export const SYNC_REST_MS = 5;
+export const SYNC_AT_ONCE_LINES = 1_024;

@@ -79,9 +79,9 @@ export class Engine {
 
   /** Replays the journal, seals what it held, then begins to work. Resolves when the node may take calls. */
   async start(): Promise<void> {
-    const { catalog, node, log, world } = this.#deps;
+    const { log, world } = this.#deps;
     const startedMs = world.clock.monotonicMs();
-    const held = await this.#spans.adopt(await catalog.held(node));
+    const held = await this.#spans.adopt();
     const outcomes = await replay({ log, spans: held, upstreamFor: this.#deps.upstreamFor });
     this.#journal.replayed(outcomes);
     this.#sealer.add(outcomes);
@@ -101,7 +101,7 @@ export class Engine {
 
   /** The batch's row says so; whatever has no outcome yet gets this one. False when it is closing already. */
   close(batch: Batch, outcome: 'canceled' | 'expired'): boolean {
-    return this.#spans.close(batch, { outcome, graceMs: this.#deps.graceMs });
+    return this.#spans.close(batch, outcome);
   }
 
   stats(): { lanes: ReturnType<Scheduler['stats']>; inFlight: number; unsealedBytes: number; pending: number } {
@@ -179,7 +179,10 @@ export class Engine {
 
   #attemptEnded(flight: Flight, { end, headroom }: FlightEnd): void {
     const { attempt, span, item, upstream } = flight;
-    if (headroom) this.#post({ kind: 'headroom', lane: span.lane, ...headroom });
+    if (headroom) {
+      const resetMs = this.#deps.world.clock.monotonicMs() + headroom.resetMs;
+      this.#post({ kind: 'headroom', lane: span.lane, ...headroom, resetMs });
+    }
     if (end.kind === 'message') {
       const line = this.#deps.dialect.succeededLine(span.index.customId(item), end.message);
       this.#outcome({ span, item, kind: 'succeeded', line, usage: end.usage, model: end.model, upstream });

@@ -3,7 +3,7 @@
  * (they then survive a power loss). Only synced outcomes are counted, sealed or shown.
  */
 import { StorageFullError } from '../domain/errors.ts';
-import { JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX, UNSYNCED_BYTES_MAX, UNSYNCED_LINES_MAX } from '../domain/limits.ts';
+import { JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX, SYNC_AT_ONCE_LINES, SYNC_REST_MS, UNSYNCED_BYTES_MAX, UNSYNCED_LINES_MAX } from '../domain/limits.ts';
 import { noUsage } from '../domain/tally.ts';
 import type { Log } from '../ports/log.ts';
 import type { World } from '../ports/world.ts';
@@ -113,6 +113,11 @@ export class Journal {
     while (this.#syncing) await this.#syncing;
   }
 
+  /** Syncs one behind the other would keep the disk and a core busy for a few lines each; the first one never waits. */
+  #rest(): Promise<void> {
+    return new Promise((resolve) => this.#world.timers.after(SYNC_REST_MS, resolve));
+  }
+
   async #sync(): Promise<void> {
     try {
       while (this.#unsynced.length > 0) {
@@ -125,6 +130,7 @@ export class Journal {
         const durationMs = this.#world.clock.monotonicMs() - startedMs;
         this.#world.emit({ kind: 'journal_synced', lines: outcomes.length, bytes, durationMs });
         this.#onSynced(outcomes);
+        if (this.#unsynced.length < SYNC_AT_ONCE_LINES) await this.#rest();
         if (this.#log.size() >= JOURNAL_FILE_BYTES) await this.#log.rotate();
       }
     } catch (error) {

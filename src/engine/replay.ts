@@ -26,7 +26,9 @@ export async function replay(deps: ReplayDeps): Promise<Outcome[]> {
     if (!span || !markDone(span, record.item)) return;
     const { item, outcome: kind, usage, model, upstream } = record;
     const tier = deps.upstreamFor(span.segment.model).tier;
-    outcomes.push({ span, item, kind, line: new Uint8Array(record.line), usage, model, upstream, tier, file });
+    // Only an answer has usage; a record has zeros where there was none.
+    const paid = kind === 'succeeded' ? usage : null;
+    outcomes.push({ span, item, kind, line: new Uint8Array(record.line), usage: paid, model, upstream, tier, file });
   });
   // After a kill -9 the tail is in the kernel's hands only: nothing is sealed before it is on the disk.
   await deps.log.sync();

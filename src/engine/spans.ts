@@ -66,8 +66,12 @@ export class Spans {
   }
 
   /** Spans the catalog says are ours, from before a restart; nothing is told to the scheduler yet. */
-  async adopt(rows: readonly HeldRow[]): Promise<readonly HeldSpan[]> {
-    if (rows.length > 0) await this.#renew();
+  async adopt(): Promise<readonly HeldSpan[]> {
+    const { catalog, node } = this.#deps;
+    // Until they are prolonged they may have run out; once they are, nobody can take over what is then read.
+    this.#leasedUntilMs = -Infinity;
+    await this.#renew();
+    const rows = await catalog.held(node);
     const batches = new Map<string, Batch>();
     const adopted: HeldSpan[] = [];
     for (const row of rows) {
@@ -83,15 +87,21 @@ export class Spans {
 
   /** Tells the scheduler of adopted spans and their batches. */
   announce(spans: readonly HeldSpan[]): void {
-    for (const run of new Set(spans.filter((span) => !span.lost).map((span) => span.run))) this.#announceRun(run);
-    for (const span of spans) if (this.#held.has(span.id)) this.#announceSpan(span);
+    for (const span of spans) {
+      if (!this.#held.has(span.id)) continue;
+      if (span.run.batch.state === 'canceling') span.run.closing = 'canceled';
+      this.#announceSpan(span);
+    }
   }
 
   /** Batches with work nobody holds, oldest first. */
   async discover(): Promise<void> {
     if (this.#discovering) return;
     this.#discovering = true;
+    this.#forgetIdle();
     try {
+      // After a jump of the catalog's clock our own leases may have run out: what we hold is not to be found as free.
+      if (this.#held.size > 0 && !this.#renewing) await this.#renew();
       let after: string | null = null;
       while (this.#runs.size < BATCHES_KNOWN_MAX) {
         const page = await this.#deps.catalog.runnable({ after, limit: discoverPage });
@@ -116,24 +126,25 @@ export class Spans {
     if (run.closing) return void this.#claimRest(run);
     // A claim under way knows better than what was read before it.
     if (run.claiming > 0) return;
+    this.#announceRun(run);
     for (const [model, count] of spans) {
       run.unclaimed.set(model, count);
       this.#postUnclaimed(run, model);
     }
-    if (batch.state === 'canceling') this.close(batch, { outcome: 'canceled', graceMs: this.#deps.graceMs });
+    if (batch.state === 'canceling') this.close(batch, 'canceled');
   }
 
   /** Nothing new is sent; what has no outcome gets this one. False when that is under way already. */
-  close(batch: Batch, how: { outcome: 'canceled' | 'expired'; graceMs: number }): boolean {
+  close(batch: Batch, outcome: 'canceled' | 'expired'): boolean {
     const run = this.#runs.get(batch.id) ?? this.#begin(batch);
     if (run.closing) return false;
     run.batch = batch;
-    run.closing = how.outcome;
+    run.closing = outcome;
     for (const model of run.unclaimed.keys()) {
       run.unclaimed.set(model, 0);
       this.#postUnclaimed(run, model);
     }
-    this.#deps.post({ kind: how.outcome === 'canceled' ? 'cancel' : 'expire', batchId: batch.id, graceMs: how.graceMs });
+    this.#announceRun(run);
     void this.#claimRest(run);
     return true;
   }
@@ -190,6 +201,8 @@ export class Spans {
     this.#postUnclaimed(run, model);
     this.#deps.post({ kind: 'claimed', batchId: command.batchId, lane: command.lane });
     this.#deps.onClaimed(run);
+    // It may have begun to close while this claim was under way.
+    if (run.closing) void this.#claimRest(run);
   }
 
   /** What nobody holds of a closing batch, of any model: the scheduler finishes it as it arrives. */
@@ -221,7 +234,6 @@ export class Spans {
   #begin(batch: Batch): BatchRun {
     const run = createRun(batch);
     this.#runs.set(batch.id, run);
-    this.#announceRun(run);
     return run;
   }
 
@@ -242,6 +254,8 @@ export class Spans {
   }
 
   #announceSpan(span: HeldSpan): void {
+    // The scheduler forgets a batch it has nothing of, and its end with it; a span of faults alone is over at once.
+    this.#announceRun(span.run);
     const { from, to } = span.lease;
     const items = new Uint32Array(span.open);
     const tokens = new Uint32Array(span.open);
@@ -257,11 +271,12 @@ export class Spans {
     this.#deps.post({ kind: 'span', span: span.id, batchId: span.lease.batchId, lane: span.lane, items, tokens, faults });
   }
 
-  #announceRun({ batch }: BatchRun): void {
-    const { world, post, weightOf } = this.#deps;
+  #announceRun({ batch, closing }: BatchRun): void {
+    const { world, post, weightOf, graceMs } = this.#deps;
     const deadlineMs = world.clock.monotonicMs() + (batch.expiresAt / 1_000 - world.clock.wallMs());
     const remaining = batch.requests - countsTotal(batch.counts);
     post({ kind: 'batch', batchId: batch.id, workspaceId: batch.workspaceId, weight: weightOf(batch.workspaceId), deadlineMs, remaining });
+    if (closing) post({ kind: closing === 'canceled' ? 'cancel' : 'expire', batchId: batch.id, graceMs });
   }
 
   #postUnclaimed(run: BatchRun, model: string): void {
@@ -285,14 +300,27 @@ export class Spans {
     this.#held.delete(span.id);
   }
 
+  /** Batches whose spans are all held elsewhere, or that have ended there: they are found again if there is more to do. */
+  #forgetIdle(): void {
+    for (const [batchId, run] of this.#runs) {
+      const unclaimed = [...run.unclaimed.values()].some((count) => count > 0);
+      if (run.spans.size === 0 && run.claiming === 0 && !unclaimed) this.#runs.delete(batchId);
+    }
+  }
+
   async #renew(): Promise<void> {
     const { catalog, node, world } = this.#deps;
     this.#renewing = true;
     const askedMs = world.clock.monotonicMs();
+    const before = [...this.#held.values()];
     try {
-      for (const live of await catalog.renew({ node, leaseMs: LEASE_MS })) {
+      const renewed = await catalog.renew({ node, leaseMs: LEASE_MS });
+      const ours = new Set(renewed.map(({ batchId }) => batchId));
+      // All leases of a batch that is not named have passed on: what is open in them is bought by another node.
+      for (const span of before) if (span.open > 0 && !ours.has(span.lease.batchId)) this.lose(span);
+      for (const live of renewed) {
         const run = this.#runs.get(live.batchId);
-        if (run && live.state === 'canceling') this.close({ ...run.batch, state: 'canceling' }, { outcome: 'canceled', graceMs: this.#deps.graceMs });
+        if (run && live.state === 'canceling') this.close({ ...run.batch, state: 'canceling' }, 'canceled');
       }
       this.#leasedUntilMs = askedMs + LEASE_MS;
       this.#renewAtMs = askedMs + LEASE_MS / 3;

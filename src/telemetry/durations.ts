@@ -2,7 +2,9 @@
 import type { Metric } from 'prom-client';
 
 /** From a fast disk's sync to a long answer. */
-const boundsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
+const boundsSeconds = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
+] as const;
 const boundsMs = boundsSeconds.map((seconds) => seconds * 1_000);
 
 export class Durations {
@@ -28,26 +30,45 @@ export class Durations {
 export type LabeledDurations = { readonly labels: Readonly<Record<string, string>>; readonly durations: Durations };
 
 /** A metric a prom-client registry can print; what it prints is computed when it is asked for. */
-export function durationsMetric(options: { name: string; help: string; series: () => readonly LabeledDurations[] }): Metric {
+export function durationsMetric(options: {
+  name: string;
+  help: string;
+  series: () => readonly LabeledDurations[];
+}): Metric {
   const { name, help, series } = options;
   const metric = {
     name,
     help,
     type: 'histogram',
     aggregator: 'sum',
-    get: () => Promise.resolve({ name, help, type: 'histogram', aggregator: 'sum', values: series().flatMap((one) => valuesOf(name, one)) }),
+    get: () =>
+      Promise.resolve({
+        name,
+        help,
+        type: 'histogram',
+        aggregator: 'sum',
+        values: series().flatMap((one) => valuesOf(name, one)),
+      }),
     reset: () => undefined,
   };
   // A registry only ever calls `get`, but its types know no metric of another make.
   return metric as unknown as Metric;
 }
 
-type Value = { readonly metricName: string; readonly labels: Readonly<Record<string, string | number>>; readonly value: number };
+type Value = {
+  readonly metricName: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+};
 
 function valuesOf(name: string, { labels, durations }: LabeledDurations): Value[] {
   const { upTo, count, sumSeconds } = durations.read();
   return [
-    ...upTo.map((value, place) => ({ metricName: `${name}_bucket`, labels: { le: boundsSeconds[place] ?? '+Inf', ...labels }, value })),
+    ...upTo.map((value, place) => ({
+      metricName: `${name}_bucket`,
+      labels: { le: boundsSeconds[place] ?? '+Inf', ...labels },
+      value,
+    })),
     { metricName: `${name}_sum`, labels, value: sumSeconds },
     { metricName: `${name}_count`, labels, value: count },
   ];

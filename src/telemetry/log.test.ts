@@ -4,9 +4,22 @@ import type { NightshiftEvent } from './events.ts';
 import { createLog, type LogOptions } from './log.ts';
 
 const created: NightshiftEvent = {
-  kind: 'batch_created', batchId: 'msgbatch_01a', workspaceId: 'wrkspc_01b', requests: 3, bytes: 900, durationMs: 12.345, repeated: false,
+  kind: 'batch_created',
+  batchId: 'msgbatch_01a',
+  workspaceId: 'wrkspc_01b',
+  requests: 3,
+  bytes: 900,
+  durationMs: 12.345,
+  repeated: false,
 };
-const attempt: NightshiftEvent = { kind: 'attempt', upstream: 'local', model: 'm', end: 'succeeded', status: 200, durationMs: 3 };
+const attempt: NightshiftEvent = {
+  kind: 'attempt',
+  upstream: 'local',
+  model: 'm',
+  end: 'succeeded',
+  status: 200,
+  durationMs: 3,
+};
 
 test('json: one line with time, level, message and the fields of the event', () => {
   const [line, ...more] = lines([created], { format: 'json', level: 'info' });
@@ -39,7 +52,15 @@ test('what happens thousands of times a second is told only on request', () => {
 
 test('requests are told at debug, failed ones as warnings', () => {
   const http = (status: number): NightshiftEvent => {
-    return { kind: 'http', method: 'GET', route: '/v1/messages/batches', status, durationMs: 1, requestId: 'req_1', workspaceId: null };
+    return {
+      kind: 'http',
+      method: 'GET',
+      route: '/v1/messages/batches',
+      status,
+      durationMs: 1,
+      requestId: 'req_1',
+      workspaceId: null,
+    };
   };
   assert.equal(lines([http(200), http(404), http(503)], { format: 'json', level: 'info' }).length, 1);
 });
@@ -47,9 +68,23 @@ test('requests are told at debug, failed ones as warnings', () => {
 for (const format of ['json', 'pretty'] as const) {
   test(`${format}: a failure shows name, message, code, hint, stack and cause, and nothing else it holds`, () => {
     const cause = Object.assign(new Error('no room'), { code: 'ENOSPC' });
-    const error = Object.assign(new Error('cannot write', { cause }), { hint: 'free some room', prompt: 'my secret prompt' });
-    const text = lines([{ kind: 'failure', where: 'journal', error, requestId: 'req_1' }], { format, level: 'info' }).join('');
-    for (const expected of ['failure in journal', 'cannot write', 'free some room', 'ENOSPC', 'no room', 'log.test.ts', 'req_1']) {
+    const error = Object.assign(new Error('cannot write', { cause }), {
+      hint: 'free some room',
+      prompt: 'my secret prompt',
+    });
+    const text = lines([{ kind: 'failure', where: 'journal', error, requestId: 'req_1' }], {
+      format,
+      level: 'info',
+    }).join('');
+    for (const expected of [
+      'failure in journal',
+      'cannot write',
+      'free some room',
+      'ENOSPC',
+      'no room',
+      'log.test.ts',
+      'req_1',
+    ]) {
       assert(text.includes(expected), expected);
     }
     assert(!text.includes('secret'));
@@ -63,13 +98,18 @@ for (const format of ['json', 'pretty'] as const) {
       error = caught;
     }
     assert(String((error as Error).stack).includes('my secret'), 'the runtime quotes the text');
-    const text = lines([{ kind: 'failure', where: 'intake', error, requestId: null }], { format, level: 'info' }).join('');
+    const text = lines([{ kind: 'failure', where: 'intake', error, requestId: null }], { format, level: 'info' }).join(
+      '',
+    );
     assert(text.includes('SyntaxError'));
     assert(!text.includes('secret'));
   });
 
   test(`${format}: what was thrown and is no error is not shown`, () => {
-    const text = lines([{ kind: 'failure', where: 'x', error: 'my secret prompt', requestId: null }], { format, level: 'info' }).join('');
+    const text = lines([{ kind: 'failure', where: 'x', error: 'my secret prompt', requestId: null }], {
+      format,
+      level: 'info',
+    }).join('');
     assert(text.includes('no error was thrown'));
     assert(!text.includes('secret'));
   });

@@ -23,7 +23,8 @@ const UNWRITTEN_BYTES_MAX = 1024 * 1024;
 export function createLog(options: LogOptions): Log {
   const minimum = logLevels.indexOf(options.level);
   const output = options.write === undefined ? standardError() : { write: options.write, close: () => undefined };
-  const write = options.format === 'json' ? jsonWriter(output, options.level) : prettyWriter(output, options.color ?? false);
+  const write =
+    options.format === 'json' ? jsonWriter(output, options.level) : prettyWriter(output, options.color ?? false);
   return {
     observe(event) {
       const level = levelOf(event);
@@ -53,7 +54,12 @@ function standardError(): Output {
 
 function jsonWriter(output: Output, level: LogLevel): (record: LogRecord) => void {
   const logger = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     output,
   );
   return ({ level: own, message, fields }) => logger[own](fields, message);
@@ -93,7 +99,11 @@ function recordOf(event: NightshiftEvent, level: LogRecord['level']): LogRecord 
   const { kind, ...fields } = event;
   const message = kind.replaceAll('_', ' ');
   if (event.kind !== 'failure') return { level, message, fields };
-  return { level, message: `failure in ${event.where}`, fields: { requestId: event.requestId, error: describeError(event.error) } };
+  return {
+    level,
+    message: `failure in ${event.where}`,
+    fields: { requestId: event.requestId, error: describeError(event.error) },
+  };
 }
 
 const CAUSES_MAX = 3;

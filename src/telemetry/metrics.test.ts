@@ -3,7 +3,14 @@ import { test } from 'node:test';
 import type { NightshiftEvent } from './events.ts';
 import { createMetrics } from './metrics.ts';
 
-const attempt: NightshiftEvent = { kind: 'attempt', upstream: 'local', model: 'm', end: 'succeeded', status: 200, durationMs: 40 };
+const attempt: NightshiftEvent = {
+  kind: 'attempt',
+  upstream: 'local',
+  model: 'm',
+  end: 'succeeded',
+  status: 200,
+  durationMs: 40,
+};
 
 test('attempts are counted and timed by lane', async () => {
   const text = await rendered([attempt, attempt, { ...attempt, end: 'throttled', durationMs: 700_000 }]);
@@ -28,8 +35,24 @@ test('rendering twice does not count twice', async () => {
 
 test('requests, journal, seals, outcomes, batches, lanes and the queue have their figures', async () => {
   const text = await rendered([
-    { kind: 'http', method: 'GET', route: '/v1/messages/batches/:id', status: 200, durationMs: 1, requestId: 'r', workspaceId: null },
-    { kind: 'http', method: 'GET', route: '/v1/messages/batches/:id', status: 404, durationMs: 1, requestId: 'r', workspaceId: null },
+    {
+      kind: 'http',
+      method: 'GET',
+      route: '/v1/messages/batches/:id',
+      status: 200,
+      durationMs: 1,
+      requestId: 'r',
+      workspaceId: null,
+    },
+    {
+      kind: 'http',
+      method: 'GET',
+      route: '/v1/messages/batches/:id',
+      status: 404,
+      durationMs: 1,
+      requestId: 'r',
+      workspaceId: null,
+    },
     { kind: 'journal_synced', lines: 7, bytes: 70, durationMs: 2 },
     { kind: 'sealed', batchId: 'b', lines: 5, bytes: 50, durationMs: 9 },
     { kind: 'outcomes', outcome: 'expired', count: 4 },
@@ -52,7 +75,10 @@ test('requests, journal, seals, outcomes, batches, lanes and the queue have thei
 });
 
 test('models beyond the bound are counted together', async () => {
-  const events = Array.from({ length: 1_000 }, (_, number): NightshiftEvent => ({ ...attempt, model: `model-${number}` }));
+  const events = Array.from({ length: 1_000 }, (_, number): NightshiftEvent => ({
+    ...attempt,
+    model: `model-${number}`,
+  }));
   const text = await rendered(events);
   const series = text.split('\n').filter((line) => line.startsWith('nightshift_attempts_total{'));
   assert.equal(series.length, 201);
@@ -61,7 +87,11 @@ test('models beyond the bound are counted together', async () => {
 
 test('an attempt costs less than a microsecond', () => {
   const metrics = createMetrics({ pending: () => 0, process: false });
-  const events = Array.from({ length: 8 }, (_, number): NightshiftEvent => ({ ...attempt, model: `model-${number}`, durationMs: number ** 5 }));
+  const events = Array.from({ length: 8 }, (_, number): NightshiftEvent => ({
+    ...attempt,
+    model: `model-${number}`,
+    durationMs: number ** 5,
+  }));
   const count = 200_000;
   const round = (): number => {
     const startMs = performance.now();

@@ -47,7 +47,14 @@ type Observer = (event: NightshiftEvent) => void;
 class LaneFigures {
   readonly upstream: string;
   readonly model: string;
-  readonly ends: Record<AttemptEnd, number> = { succeeded: 0, errored: 0, throttled: 0, unpaid: 0, perhaps_paid: 0, aborted: 0 };
+  readonly ends: Record<AttemptEnd, number> = {
+    succeeded: 0,
+    errored: 0,
+    throttled: 0,
+    unpaid: 0,
+    perhaps_paid: 0,
+    aborted: 0,
+  };
   readonly durations = new Durations();
   window = 0;
   inFlight = 0;
@@ -83,12 +90,15 @@ function observeLanes(registry: Registry): Observer {
     collect() {
       this.reset();
       for (const lane of lanes) {
-        for (const [end, count] of Object.entries(lane.ends)) if (count > 0) this.inc({ ...labelsOf(lane), end }, count);
+        for (const [end, count] of Object.entries(lane.ends))
+          if (count > 0) this.inc({ ...labelsOf(lane), end }, count);
       }
     },
   });
   const series = (): LabeledDurations[] => lanes.map((lane) => ({ labels: labelsOf(lane), durations: lane.durations }));
-  registry.registerMetric(durationsMetric({ name: 'nightshift_attempt_duration_seconds', help: 'How long calls to upstreams took.', series }));
+  registry.registerMetric(
+    durationsMetric({ name: 'nightshift_attempt_duration_seconds', help: 'How long calls to upstreams took.', series }),
+  );
   for (const [name, help, figure] of laneGauges) {
     new Gauge({
       name: `nightshift_lane_${name}`,
@@ -123,18 +133,42 @@ const laneGauges = [
 
 function observeStorage(registry: Registry): Observer {
   const registers = [registry];
-  const outcomes = new Counter({ name: 'nightshift_outcomes_total', help: 'Requests that got their outcome.', labelNames: ['outcome'], registers });
-  const batches = new Counter({ name: 'nightshift_batches_total', help: 'What happened to batches.', labelNames: ['transition'], registers });
-  const journalLines = new Counter({ name: 'nightshift_journal_lines_total', help: 'Outcomes made durable in the journal.', registers });
+  const outcomes = new Counter({
+    name: 'nightshift_outcomes_total',
+    help: 'Requests that got their outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const batches = new Counter({
+    name: 'nightshift_batches_total',
+    help: 'What happened to batches.',
+    labelNames: ['transition'],
+    registers,
+  });
+  const journalLines = new Counter({
+    name: 'nightshift_journal_lines_total',
+    help: 'Outcomes made durable in the journal.',
+    registers,
+  });
   const resultLines = new Counter({ name: 'nightshift_sealed_lines_total', help: 'Result lines sealed.', registers });
-  const failures = new Counter({ name: 'nightshift_failures_total', help: 'Unexpected errors; the log has each of them.', registers });
+  const failures = new Counter({
+    name: 'nightshift_failures_total',
+    help: 'Unexpected errors; the log has each of them.',
+    registers,
+  });
   const syncs = new Durations();
   const seals = new Durations();
   const only = (durations: Durations) => (): LabeledDurations[] => [{ labels: {}, durations }];
   registry.registerMetric(
-    durationsMetric({ name: 'nightshift_journal_sync_duration_seconds', help: 'How long a group sync of the journal took.', series: only(syncs) }),
+    durationsMetric({
+      name: 'nightshift_journal_sync_duration_seconds',
+      help: 'How long a group sync of the journal took.',
+      series: only(syncs),
+    }),
   );
-  registry.registerMetric(durationsMetric({ name: 'nightshift_seal_duration_seconds', help: 'How long a seal took.', series: only(seals) }));
+  registry.registerMetric(
+    durationsMetric({ name: 'nightshift_seal_duration_seconds', help: 'How long a seal took.', series: only(seals) }),
+  );
 
   return (event) => {
     switch (event.kind) {
@@ -166,7 +200,11 @@ function observeStorage(registry: Registry): Observer {
 function observeHttp(registry: Registry): Observer {
   const series = new Map<string, LabeledDurations & { readonly statuses: Map<number, number> }>();
   registry.registerMetric(
-    durationsMetric({ name: 'nightshift_http_request_duration_seconds', help: 'How long requests took to answer.', series: () => [...series.values()] }),
+    durationsMetric({
+      name: 'nightshift_http_request_duration_seconds',
+      help: 'How long requests took to answer.',
+      series: () => [...series.values()],
+    }),
   );
   new Counter({
     name: 'nightshift_http_requests_total',
@@ -186,7 +224,11 @@ function observeHttp(registry: Registry): Observer {
     const full = series.size >= LANES_MAX && !series.has(`${event.method} ${event.route}`);
     const [method, route] = full ? [OTHER, OTHER] : [event.method, event.route];
     const key = `${method} ${route}`;
-    const entry = series.get(key) ?? { labels: { method, route }, durations: new Durations(), statuses: new Map<number, number>() };
+    const entry = series.get(key) ?? {
+      labels: { method, route },
+      durations: new Durations(),
+      statuses: new Map<number, number>(),
+    };
     series.set(key, entry);
     entry.durations.add(event.durationMs);
     entry.statuses.set(event.status, (entry.statuses.get(event.status) ?? 0) + 1);

@@ -6,7 +6,13 @@ export type LogRecord = {
   readonly fields: Readonly<Record<string, unknown>>;
 };
 
-const colors: Readonly<Record<LogRecord['level'], string>> = { trace: '90', debug: '36', info: '32', warn: '33', error: '31' };
+const colors: Readonly<Record<LogRecord['level'], string>> = {
+  trace: '90',
+  debug: '36',
+  info: '32',
+  warn: '33',
+  error: '31',
+};
 
 export function prettyLine(record: LogRecord, options: { color: boolean; at: Date }): string {
   const paint = (text: string, code: string): string => (options.color ? `\u001B[${code}m${text}\u001B[0m` : text);
@@ -28,7 +34,8 @@ function errorLines({ name, message, stack, hint, code, cause }: ErrorFields): s
 }
 
 function shown(name: string, value: unknown): string {
-  if (typeof value === 'number' && !Number.isInteger(value)) return name.endsWith('Ms') ? value.toFixed(1) : value.toPrecision(4);
+  if (typeof value === 'number' && !Number.isInteger(value))
+    return name.endsWith('Ms') ? value.toFixed(1) : value.toPrecision(4);
   // Control characters of a name that came from outside must not reach the terminal.
   return typeof value === 'string' && /^[\w:/.@~+-]+$/.test(value) ? value : JSON.stringify(value);
 }

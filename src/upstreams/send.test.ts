@@ -74,18 +74,25 @@ describe('a call that fails', () => {
     server.close();
     await once(server, 'close');
     await rejectsSent(call({}), false);
+    await rejectsSent(call({ host: 'localhost' }), false);
   });
 
   test('because the host is unknown was surely not sent', async (t) => {
     const sender = opened(t);
     const signal = new AbortController().signal;
-    await rejectsSent(sender.send({ url: 'http://nowhere.invalid/', headers: {}, body: new Uint8Array(), signal }), false);
+    await rejectsSent(
+      sender.send({ url: 'http://nowhere.invalid/', headers: {}, body: new Uint8Array(), signal }),
+      false,
+    );
   });
 
   test('in the handshake was surely not sent', async (t) => {
     const port = await netFixture(t, (socket) => socket.end('this is not TLS\r\n'));
     const signal = new AbortController().signal;
-    await rejectsSent(opened(t).send({ url: `https://127.0.0.1:${port}/`, headers: {}, body: new Uint8Array(), signal }), false);
+    await rejectsSent(
+      opened(t).send({ url: `https://127.0.0.1:${port}/`, headers: {}, body: new Uint8Array(), signal }),
+      false,
+    );
   });
 
   test('because the URL is none was surely not sent', async (t) => {
@@ -109,7 +116,10 @@ describe('a call that fails', () => {
           socket.write(`HTTP/1.1 200 OK\r\n${head}`, () => socket.resetAndDestroy());
         });
       });
-      await rejectsSent(post(t, port).then((answer) => answer.body.bytes(KiB)), true);
+      await rejectsSent(
+        post(t, port).then((answer) => answer.body.bytes(KiB)),
+        true,
+      );
     }
   });
 
@@ -122,7 +132,10 @@ describe('a call that fails', () => {
     const port = await netFixture(t, (socket) => {
       socket.once('data', () => socket.pause().resetAndDestroy());
     });
-    const error = await post(t, port, Buffer.alloc(64 * MiB)).then(() => assert.fail('it was answered'), (reason: unknown) => reason);
+    const error = await post(t, port, Buffer.alloc(64 * MiB)).then(
+      () => assert.fail('it was answered'),
+      (reason: unknown) => reason,
+    );
     assert(error instanceof SendError);
     const { syscall } = error.cause as NodeJS.ErrnoException;
     assert.equal(error.sent, syscall !== 'write', 'only a failed write proves it');
@@ -190,6 +203,7 @@ async function rejectsSent(call: Promise<unknown>, sent: boolean): Promise<void>
   await assert.rejects(call, (error: Error) => {
     assert(error instanceof SendError, String(error.stack));
     assert.equal(error.sent, sent, error.message);
+    assert.notEqual(error.message, '');
     return true;
   });
 }
@@ -213,9 +227,14 @@ async function httpFixture(t: TestContext, listener: RequestListener) {
   const port = await listening(t, server);
   t.after(() => server.closeAllConnections());
   const sender = opened(t);
-  const call = (request: { path?: string; body?: string; signal?: AbortSignal }): Promise<UpstreamResponse> =>
+  const call = (request: {
+    host?: string;
+    path?: string;
+    body?: string;
+    signal?: AbortSignal;
+  }): Promise<UpstreamResponse> =>
     sender.send({
-      url: `http://127.0.0.1:${port}${request.path ?? '/'}`,
+      url: `http://${request.host ?? '127.0.0.1'}:${port}${request.path ?? '/'}`,
       headers: { 'content-type': 'application/json' },
       body: Buffer.from(request.body ?? '{}'),
       signal: request.signal ?? new AbortController().signal,

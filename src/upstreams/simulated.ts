@@ -24,6 +24,8 @@ export function createSimulatedSend({ simulator, timers }: { simulator: Simulato
 /** Even an answer without latency comes in a later turn: a call never completes inside the one that made it. */
 function wait(ms: number, timers: Timers, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    // A body may still have been read when the abort came: the event of that is over.
+    if (signal.aborted) return reject(signal.reason as Error);
     if (ms <= 0) return timers.turn(resolve);
     const cancel = timers.after(ms, () => {
       signal.removeEventListener('abort', onAbort);

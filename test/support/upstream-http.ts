@@ -9,7 +9,7 @@ import { isImmediate, renderAnswer, reset, sendAnswer, sendFault, sendStatus } f
 import { completeProfile, faultOf, windowAt } from './upstream-profile.ts';
 import type { FaultKind, UpstreamProfile, WindowKind } from './upstream-profile.ts';
 import { UpstreamRecord } from './upstream-record.ts';
-import type { RecordOptions, UpstreamLast, UpstreamStats } from './upstream-record.ts';
+import type { RecordOptions, RowRange, UpstreamLast, UpstreamStats } from './upstream-record.ts';
 
 export interface ListenOptions extends RecordOptions {
   readonly port: number;
@@ -71,7 +71,7 @@ export class UpstreamHttp {
       case 'stats':
         return this.#stats();
       case 'rows':
-        return this.#record.rows();
+        return this.#record.rows(rangeOf(input));
       case 'last':
         return this.#record.last() satisfies UpstreamLast;
       case 'profile':
@@ -258,6 +258,11 @@ export class UpstreamHttp {
       ...this.#record.counts(),
     };
   }
+}
+
+function rangeOf(input: unknown): RowRange | null {
+  const { from, count } = input as Partial<RowRange>;
+  return from === undefined || count === undefined ? null : { from, count };
 }
 
 /** The first `row-<digits>` of a body, found by bytes. */

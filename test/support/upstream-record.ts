@@ -8,6 +8,8 @@ export interface RowRecord {
   calls: number;
   /** Whole 200 answers that were handed to the network. */
   answers: number;
+  /** By the wall clock, so that another process can compare it. */
+  readonly firstCallAtMs: number;
   /** SHA-256 (hex) of each different body seen, at most `HASHES_PER_ROW_MAX`; empty unless bodies are hashed. */
   readonly hashes: string[];
 }
@@ -30,6 +32,12 @@ export interface UpstreamStats {
   readonly rowsAnsweredAgain: number | null;
   /** Calls without a marker, or beyond the rows that are kept. */
   readonly callsWithoutRow: number | null;
+}
+
+/** Some rows by their numbers: a million of them are too many for one message. */
+export interface RowRange {
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Names and values as they came, in their order and case. */
@@ -65,6 +73,9 @@ export class UpstreamRecord {
   readonly #options: RecordOptions;
   readonly #rows = new Map<string, RowRecord>();
   #callsWithoutRow = 0;
+  #rowsAnswered = 0;
+  #rowsCalledAgain = 0;
+  #rowsAnsweredAgain = 0;
   #lastRawHeaders: readonly string[] = [];
   #captured: CapturedRequest[] = [];
   #capturedBytes = 0;
@@ -81,6 +92,7 @@ export class UpstreamRecord {
       return;
     }
     record.calls += 1;
+    if (record.calls === 2) this.#rowsCalledAgain += 1;
     if (!this.#options.hashBodies || record.hashes.length >= HASHES_PER_ROW_MAX) return;
     const hash = createHash('sha256').update(input.body).digest('hex');
     if (!record.hashes.includes(hash)) record.hashes.push(hash);
@@ -88,7 +100,10 @@ export class UpstreamRecord {
 
   answered(row: string | null): void {
     const record = row === null ? undefined : this.#rows.get(row);
-    if (record !== undefined) record.answers += 1;
+    if (record === undefined) return;
+    record.answers += 1;
+    if (record.answers === 1) this.#rowsAnswered += 1;
+    if (record.answers === 2) this.#rowsAnsweredAgain += 1;
   }
 
   capture(input: {
@@ -109,8 +124,10 @@ export class UpstreamRecord {
     return { headers: pairs(this.#lastRawHeaders), requests: this.#captured };
   }
 
-  rows(): Readonly<Record<string, RowRecord>> {
-    return Object.fromEntries(this.#rows);
+  rows(range: RowRange | null): Readonly<Record<string, RowRecord>> {
+    if (range === null) return Object.fromEntries(this.#rows);
+    const names = Array.from({ length: range.count }, (_, at) => `row-${range.from + at}`);
+    return Object.fromEntries(names.flatMap((name) => (this.#rows.has(name) ? [[name, this.#rows.get(name)!]] : [])));
   }
 
   counts(): Pick<
@@ -126,19 +143,11 @@ export class UpstreamRecord {
         callsWithoutRow: null,
       };
     }
-    let rowsAnswered = 0;
-    let rowsCalledAgain = 0;
-    let rowsAnsweredAgain = 0;
-    for (const { calls, answers } of this.#rows.values()) {
-      if (answers > 0) rowsAnswered += 1;
-      if (calls > 1) rowsCalledAgain += 1;
-      if (answers > 1) rowsAnsweredAgain += 1;
-    }
     return {
       rowsSeen: this.#rows.size,
-      rowsAnswered,
-      rowsCalledAgain,
-      rowsAnsweredAgain,
+      rowsAnswered: this.#rowsAnswered,
+      rowsCalledAgain: this.#rowsCalledAgain,
+      rowsAnsweredAgain: this.#rowsAnsweredAgain,
       callsWithoutRow: this.#callsWithoutRow,
     };
   }
@@ -147,7 +156,7 @@ export class UpstreamRecord {
     const known = this.#rows.get(row);
     if (known !== undefined) return known;
     if (this.#rows.size >= ROWS_MAX) return null;
-    const record: RowRecord = { calls: 0, answers: 0, hashes: [] };
+    const record: RowRecord = { calls: 0, answers: 0, firstCallAtMs: Date.now(), hashes: [] };
     this.#rows.set(row, record);
     return record;
   }

@@ -59,6 +59,7 @@ async function startCalm(): Promise<void> {
 
 test('answers each row with its own marker and counts calls and answers per row', async () => {
   await startCalm();
+  const startedAtMs = Date.now();
   const answers = await Promise.all(Array.from({ length: ROWS }, (_, row) => post(bodyOf(row))));
   await post(bodyOf(3));
   for (const [row, { status, text }] of answers.entries()) {
@@ -74,7 +75,11 @@ test('answers each row with its own marker and counts calls and answers per row'
     [ROWS, ROWS, 1, 1],
   );
   const hash = createHash('sha256').update(bodyOf(3)).digest('hex');
-  assert.deepEqual((await upstream.rows())['row-3'], { calls: 2, answers: 2, hashes: [hash] });
+  const { 'row-3': third } = await upstream.rows();
+  const { firstCallAtMs } = third;
+  assert.ok(firstCallAtMs >= startedAtMs && firstCallAtMs <= Date.now());
+  assert.deepEqual(third, { calls: 2, answers: 2, firstCallAtMs, hashes: [hash] });
+  assert.deepEqual(Object.keys(await upstream.rows({ from: ROWS - 1, count: 2 })), [`row-${ROWS - 1}`]);
 });
 
 test('keeps headers and bodies as they came', async () => {

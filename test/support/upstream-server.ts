@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { UpstreamHttp } from './upstream-http.ts';
 import type { ControlCommand, ListenOptions } from './upstream-http.ts';
 import type { UpstreamProfile } from './upstream-profile.ts';
-import type { RowRecord, UpstreamLast, UpstreamStats } from './upstream-record.ts';
+import type { RowRange, RowRecord, UpstreamLast, UpstreamStats } from './upstream-record.ts';
 
 export interface UpstreamOptions {
   /** 0, the default, takes a free one. */
@@ -25,8 +25,8 @@ export interface Upstream extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
   stats(): Promise<UpstreamStats>;
-  /** Every row seen, by its marker; only where rows are recorded. */
-  rows(): Promise<Readonly<Record<string, RowRecord>>>;
+  /** Every row seen, or those of a range, by its marker; only where rows are recorded. */
+  rows(range?: RowRange): Promise<Readonly<Record<string, RowRecord>>>;
   last(): Promise<UpstreamLast>;
   /** Replaces the whole profile and starts its clock and its draws again; what is absent is calm. */
   set(profile: Partial<UpstreamProfile>): Promise<UpstreamProfile>;
@@ -65,7 +65,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     port,
     pid: child.pid ?? 0,
     stats: () => ask('stats', {}) as Promise<UpstreamStats>,
-    rows: () => ask('rows', {}) as Promise<Readonly<Record<string, RowRecord>>>,
+    rows: (range) => ask('rows', range ?? {}) as Promise<Readonly<Record<string, RowRecord>>>,
     last: () => ask('last', {}) as Promise<UpstreamLast>,
     set: (profile) => ask('profile', profile) as Promise<UpstreamProfile>,
     reset: () => ask('reset', {}) as Promise<UpstreamStats>,

@@ -1,0 +1,69 @@
+/** Bench 6: what is left of the rate when calls fail, an upstream refuses for a while, and is away for a while. */
+
+import { startUpstream } from '../../test/support/upstream-server.ts';
+import type { Upstream } from '../../test/support/upstream-server.ts';
+import { runBatch } from '../batch-run.ts';
+import { detail } from '../bench.ts';
+import type { Bench, Figures, Run } from '../bench.ts';
+import { startFreshServer } from '../server.ts';
+
+const CONCURRENCY = 128;
+const LATENCY_MS = 50;
+
+export const faults: Bench = {
+  name: 'faults',
+  title: '1 % status 500, 1 % resets, a storm of 429 (5 s) and a brown-out (30 s); upstream of 50 ms, 128 in flight',
+  measures: [
+    { name: 'goodput outside the windows / rate without faults', unit: '×', better: 'higher', must: 0.95, aim: 0.98 },
+    { name: 'extra calls / faults', unit: '×', better: 'lower', must: 1.05, aim: 1.05 },
+    detail('rate without faults', '/s'),
+    detail('calls refused in the storm', ''),
+  ],
+  run,
+};
+
+async function run({ quick, resources, say }: Run): Promise<Figures> {
+  const count = quick ? 6_000 : 100_000;
+  const storm = { kind: 'status429', fromMs: quick ? 500 : 5_000, forMs: quick ? 500 : 5_000 } as const;
+  const brownOut = { kind: 'refuse', fromMs: quick ? 2_000 : 20_000, forMs: quick ? 3_000 : 30_000 } as const;
+  const upstream = resources.use(await startUpstream({ profile: { latencyMs: LATENCY_MS } }));
+  say('without faults');
+  const calmCount = Math.round(count * 0.4);
+  const calm = await runOn(upstream, { first: 0, count: calmCount });
+  const rate = calmCount / calm.elapsedMs;
+  await upstream.reset();
+  say('with faults');
+  await upstream.set({ latencyMs: LATENCY_MS, faults: { status500: 0.01, reset: 0.01 }, windows: [storm, brownOut] });
+  const setAtMs = Date.now();
+  const faulty = await runOn(upstream, { first: calmCount, count });
+  if (Date.parse(faulty.batch.ended_at ?? '') < setAtMs + brownOut.fromMs + brownOut.forMs) throw new Error('it ended before the brown-out did');
+  const windowsMs = storm.forMs + brownOut.forMs;
+  return {
+    'goodput outside the windows / rate without faults': count / (faulty.elapsedMs - windowsMs) / rate,
+    ...(await extraCalls(upstream, count)),
+    'rate without faults': rate * 1_000,
+  };
+}
+
+async function runOn(upstream: Upstream, { first, count }: { first: number; count: number }): ReturnType<typeof runBatch> {
+  await using resources = new AsyncDisposableStack();
+  const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: CONCURRENCY });
+  return await runBatch(server, { first, count, paramsBytes: 600 });
+}
+
+/** A call that was refused, cut or answered with a failure excuses one more call; nothing else does. */
+async function extraCalls(upstream: Upstream, count: number): Promise<Figures> {
+  const { calls, faults: told, windowCalls, cutOff, rowsAnsweredAgain } = await upstream.stats();
+  if (rowsAnsweredAgain !== 0) throw new Error(`${rowsAnsweredAgain} requests were bought twice`);
+  const inWindows = sum(windowCalls);
+  // What a fault or a window reset is told twice, as itself and as cut; the rest is what the brown-out cut, at most what was in flight.
+  const cutByBrownOut = Math.min(CONCURRENCY, Math.max(0, cutOff - (told.reset ?? 0) - (windowCalls.refuse ?? 0)));
+  return {
+    'extra calls / faults': (calls - count) / (sum(told) + inWindows + cutByBrownOut),
+    'calls refused in the storm': windowCalls.status429 ?? 0,
+  };
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

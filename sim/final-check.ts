@@ -1,0 +1,77 @@
+/** What must be true once the faults are over and all is quiet: everything ended, summed up and cleaned away. */
+import type { Database } from '../src/stores/sqlite/database.ts';
+import type { BlobDisk } from './disk.ts';
+import type { BatchTruth, Ledger } from './ledger.ts';
+import { sumUsage } from './seal-check.ts';
+import type { SimWorld } from './world.ts';
+
+type Parts = { readonly world: SimWorld; readonly ledger: Ledger; readonly disk: BlobDisk; readonly database: Database };
+
+export function checkEnd(parts: Parts): void {
+  for (const batch of parts.ledger.batches.values()) {
+    checkLines(parts, batch);
+    checkUsage(parts, batch);
+    checkEvents(parts, batch);
+    checkAnswers(parts, batch);
+  }
+}
+
+function checkLines({ world, database }: Parts, batch: BatchTruth): void {
+  if (batch.lines.size !== batch.requests) world.violate('every batch ends', `${batch.id} has ${batch.lines.size} of ${batch.requests} lines`);
+  const row = database.get<{ state: string; succeeded: number; errored: number; canceled: number; expired: number }>(
+    'select state, succeeded, errored, canceled, expired from batches where id = :id',
+    { id: batch.id },
+  );
+  if ((row === null) !== (batch.deletedMs !== null)) world.violate('accepted survives', `${batch.id} is ${row ? 'there' : 'gone'}`);
+  if (!row) return;
+  const total = row.succeeded + row.errored + row.canceled + row.expired;
+  if (row.state !== 'ended' || total !== batch.requests) world.violate('counts', `${batch.id} is ${row.state} with ${total} of ${batch.requests}`);
+}
+
+function checkUsage({ world, database }: Parts, batch: BatchTruth): void {
+  const counted = database.get<{ input: number | null; output: number | null; requests: number | null }>(
+    'select sum(input_tokens) as input, sum(output_tokens) as output, sum(requests) as requests from usage where batch_id = :id and wasted = 0',
+    { id: batch.id },
+  )!;
+  const lines = [...batch.lines.values()].filter(({ kind }) => kind === 'succeeded');
+  const sum = sumUsage(lines.map(({ usage }) => usage));
+  const same = (counted.input ?? 0) === sum.inputTokens && (counted.output ?? 0) === sum.outputTokens && (counted.requests ?? 0) === lines.length;
+  if (!same) world.violate('usage once', `${batch.id} counts ${JSON.stringify(counted)}, its lines ${JSON.stringify(sum)} in ${lines.length}`);
+}
+
+function checkEvents({ world, database }: Parts, batch: BatchTruth): void {
+  const rows = database.all<{ sequence: number; kind: string }>('select sequence, kind from events where batch_id = :id order by position', { id: batch.id });
+  const expected = [
+    'created',
+    ...(batch.canceledMs === null ? [] : ['canceling']),
+    'ended',
+    ...(batch.archived ? ['archived'] : []),
+    ...(batch.deletedMs === null ? [] : ['deleted']),
+  ];
+  const said = rows.map(({ kind }) => kind);
+  const counted = rows.every(({ sequence }, at) => sequence === at + 1);
+  if (said.join() !== expected.join() || !counted) world.violate('events once', `${batch.id} told ${said.join()} instead of ${expected.join()}`);
+}
+
+/** An answer that was heard is in the journal, unless its hearer died or had no room, or the request had passed on. */
+function checkAnswers({ world, ledger }: Parts, batch: BatchTruth): void {
+  for (const customId of batch.places.keys()) {
+    for (const call of ledger.callsOf(batch.creation.token, customId)) {
+      if (call.state !== 'message' || ledger.passedOn(batch, call)) continue;
+      const record = batch.records.get(customId)?.some(({ callId }) => callId === call.id) === true;
+      const noRoom = ledger.faults.touched('log full', call.heardMs, call.heardMs + 60_000) && call.life.diedMs < call.heardMs + 60_000;
+      if (!record && !noRoom && call.life.diedMs > call.heardMs) {
+        world.violate('a paid answer is kept', `the answer ${call.id} to ${batch.id} ${customId} was heard and never written`);
+      }
+    }
+  }
+}
+
+/** After retention and garbage collection only what batches own is left. */
+export function checkGarbage({ world, ledger, disk }: Parts): void {
+  for (const key of disk.stored.keys()) {
+    const batch = ledger.batches.get(key.split('/')[1] ?? '');
+    if (!batch || batch.deletedMs !== null) return world.violate('garbage goes', `the blob ${key} has no batch`);
+    if (batch.archived) return world.violate('garbage goes', `the blob ${key} is of an archived batch`);
+  }
+}
