@@ -4,6 +4,7 @@
  */
 import { StorageFullError } from '../src/domain/errors.ts';
 import type { Catalog } from '../src/ports/catalog.ts';
+import type { Database } from '../src/stores/sqlite/database.ts';
 import type { BlobDisk } from './disk.ts';
 import type { Faults } from './faults.ts';
 import type { Ledger } from './ledger.ts';
@@ -18,8 +19,8 @@ export type CatalogParts = {
   readonly ledger: Ledger;
   readonly disk: BlobDisk;
   readonly inner: Catalog;
-  /** The highest time the catalog has stored, in microseconds. */
-  readonly highest: () => number;
+  /** The same database, for the checks. */
+  readonly database: Database;
   /** Another machine's database: what was sent arrives although the sender died. */
   readonly remote: boolean;
 };

@@ -13,7 +13,25 @@ export function checkEnd(parts: Parts): void {
     checkUsage(parts, batch);
     checkEvents(parts, batch);
     checkAnswers(parts, batch);
+    checkBytes(parts, batch);
   }
+}
+
+/** What the rows name is there, whole and in order, merged or not. */
+function checkBytes({ world, database, disk }: Parts, batch: BatchTruth): void {
+  if (batch.archived || batch.deletedMs !== null) return;
+  const chunks = database.all<{ offset: number; bytes: number; blob: string; from: number }>(
+    'select result_offset as offset, bytes, blob, blob_offset as "from" from chunks where batch_id = :id order by sequence',
+    { id: batch.id },
+  );
+  let text = '';
+  for (const { offset, bytes, blob, from } of chunks) {
+    const stored = disk.stored.get(blob)?.bytes;
+    if (!stored) return world.violate('accepted survives', `the chunk ${blob} is gone`);
+    if (offset !== Buffer.byteLength(text)) return world.violate('immutable results', `the chunk ${blob} begins at ${offset}`);
+    text += stored.toString('utf8', from, from + bytes);
+  }
+  if (text !== batch.text.join('')) world.violate('immutable results', `the chunks of ${batch.id} hold other bytes than were sealed`);
 }
 
 function checkLines({ world, database }: Parts, batch: BatchTruth): void {
@@ -68,7 +86,9 @@ function checkAnswers({ world, ledger }: Parts, batch: BatchTruth): void {
 }
 
 /** After retention and garbage collection only what batches own is left. */
-export function checkGarbage({ world, ledger, disk }: Parts): void {
+export function checkGarbage(parts: Parts): void {
+  const { world, ledger, disk } = parts;
+  for (const batch of ledger.batches.values()) checkBytes(parts, batch);
   for (const key of disk.stored.keys()) {
     const batch = ledger.batches.get(key.split('/')[1] ?? '');
     if (!batch || batch.deletedMs !== null) return world.violate('garbage goes', `the blob ${key} has no batch`);

@@ -115,8 +115,9 @@ export class Host {
 
   #begin(life: Life): Promise<Node> {
     const { world, dialect, plant, concurrency, windowMs, retentionMs, graceMs, name } = this.#parts;
-    const plantedCatalog = { ...this.#parts.catalog, inner: plant.innerCatalog?.(this.#parts.catalog.inner) ?? this.#parts.catalog.inner };
-    const catalog: Catalog = plant.catalog?.(catalogOf(plantedCatalog, life)) ?? catalogOf(plantedCatalog, life);
+    const { inner, database } = this.#parts.catalog;
+    const planted = catalogOf({ ...this.#parts.catalog, inner: plant.innerCatalog?.(inner, database) ?? inner }, life);
+    const catalog: Catalog = plant.catalog?.(planted) ?? planted;
     const plainBlobs = this.#parts.blobs.blobsOf(life);
     const blobs: Blobs = plant.blobs?.(plainBlobs) ?? plainBlobs;
     const plainLog = this.#parts.log.logOf(life);

@@ -73,10 +73,7 @@ function setScene(world: SimWorld, plant: Plant): Scene {
   const hostCount = random.chance(0.25) ? 2 : 1;
   const common: Omit<HostParts, 'name' | 'log'> = {
     ...{ world, plant, blobs: disk, dialect: createAnthropicDialect() },
-    catalog: {
-      ...{ world, faults, ledger, disk, inner, random: random.fork(), remote: hostCount > 1 },
-      highest: () => database.get<{ highest: number }>('select highest from clock')!.highest,
-    },
+    catalog: { world, faults, ledger, disk, inner, database, random: random.fork(), remote: hostCount > 1 },
     upstream: { world, faults, ledger, random: random.fork(), mood: drawMood(random.fork()) },
     concurrency: random.pick([1, 4, 16, 64]),
     windowMs: random.pick([24 * 60 * minute, 24 * 60 * minute, minute, 10_000]),

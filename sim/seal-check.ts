@@ -3,6 +3,7 @@ import { decodeChunkIndex } from '../src/bytes/chunk-index.ts';
 import { countsTotal, type Counts, type OutcomeKind } from '../src/domain/outcome.ts';
 import type { Usage } from '../src/domain/tally.ts';
 import type { Seal, Sealed } from '../src/ports/catalog.ts';
+import type { Database } from '../src/stores/sqlite/database.ts';
 import type { BlobDisk } from './disk.ts';
 import type { BatchTruth, JournalRecord, Ledger } from './ledger.ts';
 import type { Life, SimWorld } from './world.ts';
@@ -11,7 +12,7 @@ type Parts = {
   readonly world: SimWorld;
   readonly ledger: Ledger;
   readonly disk: BlobDisk;
-  readonly highest: () => number;
+  readonly database: Database;
   readonly life: Life;
   readonly seal: Seal;
   readonly sealed: Sealed;
@@ -73,7 +74,8 @@ function checkHonest(parts: Parts, made: { batch: BatchTruth; line: Line; record
     return;
   }
   if (type === 'expired') {
-    if (parts.highest() < batch.expiresAt) world.violate('cancel and expiry', `${name} is expired before its time`);
+    const { highest } = parts.database.get<{ highest: number }>('select highest from clock')!;
+    if (highest < batch.expiresAt) world.violate('cancel and expiry', `${name} is expired before its time`);
     return;
   }
   if (type === 'errored' && rows.get(line.custom_id) === 'faulty') return;

@@ -19,12 +19,12 @@ const pureNode = ['node:buffer', 'node:crypto', 'node:zlib', 'node:util'];
  * The only values in ports are the errors of a contract; those who implement or call a port may use them.
  */
 const parts: Readonly<Record<string, Part>> = {
-  domain: { uses: ['bytes'], packages: pureNode },
+  domain: { uses: [], packages: pureNode },
   bytes: { uses: ['domain'], types: ['ports'], packages: pureNode },
   scheduler: { uses: ['domain'], types: ['ports'], packages: [] },
   ports: { uses: [], types: ['domain', 'telemetry'], packages: [] },
   dialects: { uses: ['domain', 'bytes'], types: ['ports'], packages: pureNode },
-  upstreams: { uses: ['domain', 'bytes', 'ports'], types: ['dialects'], packages: ['undici', ...pureNode] },
+  upstreams: { uses: ['domain', 'bytes', 'ports'], types: ['dialects', 'simulator'], packages: ['undici', ...pureNode] },
   simulator: { uses: ['domain', 'bytes'], types: ['ports', 'upstreams'], packages: ['node:http', ...pureNode] },
   money: { uses: ['domain'], packages: [] },
   'submit-once': { uses: ['domain'], packages: pureNode },
@@ -41,11 +41,12 @@ const parts: Readonly<Record<string, Part>> = {
   telemetry: { uses: ['domain'], types: ['ports'], packages: ['pino', 'prom-client', '@opentelemetry/api', 'node:*'] },
   bulk: { uses: ['submit-once', 'domain', 'bytes', 'money'], types: ['ports'], packages: ['node:*', 'undici'] },
   cli: {
-    uses: ['compose.ts', 'config.ts', 'world.ts', 'domain', 'bulk', 'money', 'telemetry', 'simulator'],
+    uses: ['compose.ts', 'config', 'config.ts', 'world.ts', 'domain', 'bulk', 'money', 'telemetry', 'simulator'],
     types: ['ports', 'engine', 'http'],
     packages: ['commander', 'node:*'],
   },
-  'config.ts': { uses: ['domain'], types: ['ports', 'upstreams', 'simulator', 'telemetry'], packages: ['node:*'] },
+  config: { uses: ['domain'], types: ['upstreams'], packages: [] },
+  'config.ts': { uses: ['config', 'domain'], types: ['ports', 'upstreams', 'simulator', 'telemetry'], packages: ['node:*'] },
   'world.ts': { uses: ['domain', 'ports', 'upstreams'], types: ['telemetry'], packages: ['undici', 'node:*'] },
 };
 

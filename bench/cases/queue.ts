@@ -32,7 +32,7 @@ async function run({ quick, index, say }: Run): Promise<Figures> {
   const count = quick ? 3_000 : 100_000;
   const measureQueue = async (batches: number): Promise<Measured> => {
     await using own = new AsyncDisposableStack();
-    return measure(own, { batches, count, say });
+    return await measure(own, { batches, count, say });
   };
   const { ours: ten, bare: one } = await inTurn(index, { ours: () => measureQueue(10), bare: () => measureQueue(1) });
   return { memory: ten.memory, "rate / one batch's rate": ten.rate / one.rate, rate: ten.rate, "one batch's rate": one.rate };

@@ -177,5 +177,5 @@ export const STORAGE_FULL_RETRY_SECONDS = 5;
 /** Blobs of merged chunks stay this long for downloads that began before. */
 export const RETIRED_BLOB_MS = 10 * minute;
 /** Between two syncs of the journal, unless so many lines wait: a group is worth its sync. */
-export const SYNC_REST_MS = 5;
+export const SYNC_REST_MS = 10;
 export const SYNC_AT_ONCE_LINES = 1_024;

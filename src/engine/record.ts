@@ -98,12 +98,18 @@ export function readRecord(payload: Uint8Array): OutcomeRecord | null {
   };
 }
 
+// Five numbers set in a typed array and copied at once: several times faster than five writes into a Buffer. Every platform of
+// Node is little-endian.
+const usageNumbers = new Float64Array(5);
+const usageBytes = new Uint8Array(usageNumbers.buffer);
+
 function writeUsage(buffer: Buffer, at: number, usage: Usage): void {
-  buffer.writeDoubleLE(usage.inputTokens, at);
-  buffer.writeDoubleLE(usage.outputTokens, at + 8);
-  buffer.writeDoubleLE(usage.cacheCreationInputTokens, at + 16);
-  buffer.writeDoubleLE(usage.cacheReadInputTokens, at + 24);
-  buffer.writeDoubleLE(usage.cacheCreation1hInputTokens, at + 32);
+  usageNumbers[0] = usage.inputTokens;
+  usageNumbers[1] = usage.outputTokens;
+  usageNumbers[2] = usage.cacheCreationInputTokens;
+  usageNumbers[3] = usage.cacheReadInputTokens;
+  usageNumbers[4] = usage.cacheCreation1hInputTokens;
+  buffer.set(usageBytes, at);
 }
 
 function readUsage(buffer: Buffer, at: number): Usage {

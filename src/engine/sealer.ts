@@ -5,9 +5,9 @@
 import { encodeChunkIndex } from '../bytes/chunk-index.ts';
 import { StorageFullError } from '../domain/errors.ts';
 import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, DISK_RETRY_MS, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
-import { addCounts, noCounts, type Counts } from '../domain/outcome.ts';
+import { noCounts, type OutcomeKind } from '../domain/outcome.ts';
 import { bitmap, setBit, type Lease } from '../domain/segment.ts';
-import { addUsage, noUsage, usageKeyText, type Tally, type UsageRow } from '../domain/tally.ts';
+import { addUsage, noUsage, usageKeyText, type Tally, type UsageKey, type UsageRow } from '../domain/tally.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog, Sealed } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
@@ -186,15 +186,19 @@ function leasesOf(outcomes: readonly Outcome[]): { lease: Lease; done: Uint8Arra
 }
 
 function tallyOf(outcomes: readonly Outcome[]): Tally {
-  let counts: Counts = noCounts;
+  const counts: Record<OutcomeKind, number> = { ...noCounts };
   const rows = new Map<string, UsageRow>();
+  // Neighbours nearly always share a key: its text is made once for each run of them.
+  let last: { readonly outcome: Outcome; readonly text: string; readonly key: UsageKey } | null = null;
   for (const outcome of outcomes) {
-    counts = addCounts(counts, { ...noCounts, [outcome.kind]: 1 });
+    counts[outcome.kind] += 1;
     if (!outcome.usage) continue;
-    const key = { model: outcome.model, upstream: outcome.upstream, tier: outcome.tier, band: 0, wasted: false };
-    const text = usageKeyText(key);
-    const before = rows.get(text) ?? { ...key, ...noUsage, requests: 0 };
-    rows.set(text, { ...key, ...addUsage(before, outcome.usage), requests: before.requests + 1 });
+    if (!last || last.outcome.model !== outcome.model || last.outcome.upstream !== outcome.upstream || last.outcome.tier !== outcome.tier) {
+      const key = { model: outcome.model, upstream: outcome.upstream, tier: outcome.tier, band: 0, wasted: false };
+      last = { outcome, key, text: usageKeyText(key) };
+    }
+    const before = rows.get(last.text);
+    rows.set(last.text, { ...last.key, ...addUsage(before ?? noUsage, outcome.usage), requests: (before?.requests ?? 0) + 1 });
   }
   return { counts, usage: [...rows.values()] };
 }

@@ -1,3 +1,4 @@
+/** The official TypeScript SDK against the app in-process: no socket, every call of the guide. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
