@@ -4,6 +4,9 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+// Syncs of the disk hold threads for milliseconds; with the usual four, reads of requests would wait behind them.
+process.env.UV_THREADPOOL_SIZE ??= '12';
+
 const NODE_MAJOR_MIN = 24;
 const nodeMajor = Number(process.versions.node.split('.')[0]);
 

@@ -26,11 +26,20 @@ function checkStopped({ world, faults }: Ledger, made: { batch: BatchTruth; call
   if (!deaf && world.nowMs > batch.canceledMs + cancelHeardMs) world.violate('cancel and expiry', `${name} was sent long after its cancel`);
 }
 
+/** A holder whose lease was taken over hears of it at its next renewal. */
+const staleMs = 30_000;
+
+function isStale(ledger: Ledger, batch: BatchTruth, call: Call): boolean {
+  const claim = ledger.claimOf(batch, call.customId);
+  if (!claim || claim.node === call.life.node) return false;
+  return call.sentMs < claim.atMs + staleMs || ledger.faults.touched('catalog full', claim.atMs, call.sentMs);
+}
+
 /** An earlier call must have come to nothing, or its answer must have been lost in a way the promises allow. */
 function checkAgain(ledger: Ledger, made: { batch: BatchTruth; call: Call; before: Call; name: string }): void {
   const { batch, call, before, name } = made;
   if (before.state === 'unpaid' || before.state === 'perhaps' || before.state === 'aborted') return;
-  if (ledger.passedOn(batch, before)) return;
+  if (ledger.passedOn(batch, before) || isStale(ledger, batch, call)) return;
   const records = batch.records.get(call.customId) ?? [];
   const record = records.findLast(({ life, atMs }) => life === before.life && atMs >= before.sentMs);
   if (!record) {

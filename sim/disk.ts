@@ -61,6 +61,7 @@ export class BlobDisk {
     if (before && !before.bytes.equals(bytes)) throw new Error(`blob ${key} is written twice`);
     this.stored.set(key, { bytes, modifiedMs: world.wallMs() });
     this.unsettled.set(key, life);
+    world.note(`${life.node} puts ${key}`);
   }
 
   #get(key: string, { start, end }: BlobRange): Uint8Array {
@@ -155,6 +156,7 @@ export class LogDisk {
       file.records.push({ end: payloadEnd, record });
     });
     file.length = end;
+    this.#parts.world.note(`${life.node} appends ${frames.length} bytes`);
   }
 
   #scan(visit: (file: number, payload: Uint8Array) => void): void {

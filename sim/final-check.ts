@@ -78,7 +78,8 @@ function checkAnswers({ world, ledger }: Parts, batch: BatchTruth): void {
       if (call.state !== 'message' || ledger.passedOn(batch, call)) continue;
       const record = batch.records.get(customId)?.some(({ callId }) => callId === call.id) === true;
       const noRoom = ledger.faults.touched('log full', call.heardMs, call.heardMs + 60_000) && call.life.diedMs < call.heardMs + 60_000;
-      if (!record && !noRoom && call.life.diedMs > call.heardMs) {
+      const frozen = call.life.frozenAtMs.some((atMs) => atMs >= call.heardMs && atMs < call.heardMs + 10) && !call.life.alive;
+      if (!record && !noRoom && !frozen && call.life.diedMs > call.heardMs) {
         world.violate('a paid answer is kept', `the answer ${call.id} to ${batch.id} ${customId} was heard and never written`);
       }
     }

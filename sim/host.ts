@@ -87,6 +87,18 @@ export class Host {
     if (how === 'power loss') blobs.powerLoss(life);
   }
 
+  freeze(forMs: number): void {
+    const life = this.#life;
+    if (!life) return;
+    const { world } = this.#parts;
+    world.note(`${this.name} freezes for ${Math.round(forMs)} ms`);
+    life.freeze(world.nowMs);
+    world.after(forMs, () => {
+      world.note(`${this.name} thaws`);
+      life.thaw(world);
+    });
+  }
+
   async stop(drainMs: number): Promise<void> {
     const [life, node] = [this.#life, this.#node];
     if (!life || !node) return;
@@ -106,7 +118,8 @@ export class Host {
       throw new NodeDown();
     });
     down.catch(() => undefined);
-    return Promise.race([body(this.#parts.plant.service?.(node.service) ?? node.service, life), down]);
+    const heard = new Promise<void>((resolve) => life.deliver(resolve));
+    return Promise.race([heard.then(() => body(this.#parts.plant.service?.(node.service) ?? node.service, life)), down]);
   }
 
   stats(): ReturnType<Node['stats']> | null {

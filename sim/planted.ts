@@ -349,7 +349,7 @@ const ends: readonly PlantedBug[] = [
   { name: 'a claim forgets a span', promise: 'every batch ends', quick: true, plant: catalogPlant((catalog) => ({ claim: async (query) => (await catalog.claim(query)).slice(1) })) },
   { name: 'free work is never found', promise: 'every batch ends', plant: catalogPlant(() => ({ runnable: () => Promise.resolve([]) })) },
   {
-    name: 'the hundredth sync never returns',
+    name: 'the twentieth sync never returns',
     promise: 'every batch ends',
     plant: () => {
       const now = every(20);

@@ -112,7 +112,7 @@ async function play(scene: Scene): Promise<void> {
   if (!quiet) world.violate('every batch ends', `after an hour without faults: ${stuck(scene)}`);
   await world.run({ until: () => false, forMs: 3_000 });
   if (!world.violation) checkEnd(scene);
-  if (!world.violation && scene.random.chance(0.15)) await checkCleaning(scene);
+  if (!world.violation && scene.random.chance(0.25)) await checkCleaning(scene);
 }
 
 function stuck({ ledger, hosts }: Scene): string {
@@ -121,22 +121,37 @@ function stuck({ ledger, hosts }: Scene): string {
   return `${open.map(({ id, lines, requests }) => `${id} has ${lines.size} of ${requests}`).join(', ') || 'a client waits'}; ${stats}`;
 }
 
-/** Crashes, stops and clock jumps, at times or after so many events: at any await of a busy node. */
+/** Crashes, stops, freezes and clock jumps, at times, after so many events, or right after a step: at any await of a busy node. */
 async function trouble(scene: Scene): Promise<void> {
   const { world, random, hosts, horizonMs } = scene;
-  for (let count = random.chance(0.1) ? 0 : random.integer(1, 10); count > 0 && world.nowMs < horizonMs && !world.violation; count--) {
+  for (let count = random.chance(0.1) ? 0 : random.integer(1, 12); count > 0 && world.nowMs < horizonMs && !world.violation; count--) {
     const host = random.pick(hosts);
-    if (random.chance(0.5)) {
-      const events = world.events + random.pick([random.integer(5, 100), random.integer(50, 2_000)]);
-      await world.run({ until: () => world.events >= events, forMs: horizonMs - world.nowMs });
-    } else {
-      await world.run({ until: () => false, forMs: Math.min(horizonMs - world.nowMs, random.between(0, horizonMs / 3)) });
-    }
+    await waitForMoment(scene);
     const what = random.next();
     if (what < 0.15) world.jumpWall(random.pick([1_000, 6_000, -60_000, 70_000, 600_000]) * random.next());
+    else if (what < 0.3) host.freeze(random.pick([500, 20_000, 100_000]) * random.next());
     else await lose(scene, host);
-    if (random.chance(0.2)) for (const other of hosts) await lose(scene, other);
+    if (random.chance(0.1)) for (const other of hosts) await lose(scene, other);
   }
+}
+
+/** Steps after which a crash is most telling. */
+const steps = [' puts ', 'accept ', ' seals ', ' claims ', 'cancel of', 'delete of', 'archive of', ' appends ', ' is asked to stop', ' is ready', ' is told '];
+
+async function waitForMoment({ world, random, horizonMs }: Scene): Promise<void> {
+  const forMs = horizonMs - world.nowMs;
+  const how = random.next();
+  if (how < 0.3) {
+    const events = world.events + random.pick([random.integer(5, 100), random.integer(50, 2_000)]);
+    await world.run({ until: () => world.events >= events, forMs });
+    return;
+  }
+  await world.run({ until: () => false, forMs: Math.min(forMs, random.between(0, horizonMs / 5)) });
+  if (how < 0.5) return;
+  const step = random.pick(steps);
+  world.lastNote = '';
+  await world.run({ until: () => world.lastNote.includes(step), forMs: Math.max(0, horizonMs - world.nowMs) });
+  if (random.chance(0.5)) await world.run({ until: () => false, forMs: random.latency(2) });
 }
 
 async function lose(scene: Scene, host: Host): Promise<void> {

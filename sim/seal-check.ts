@@ -54,8 +54,11 @@ function checkLine(parts: Parts, made: { batch: BatchTruth; text: string; ordina
   if (!claim || !lease || lease.epoch !== claim.epoch || claim.node !== life.node) {
     return world.violate('one line each', `${name} was sealed under epoch ${lease?.epoch} by ${life.node}, but ${claim?.node} holds epoch ${claim?.epoch}`);
   }
-  const record = batch.records.get(customId)?.find((known) => known.state !== 'lost' && known.epoch === claim.epoch) ?? null;
-  if (record && record.line !== `${text}\n`) return world.violate('a paid answer is kept', `${name} has another line than its journal: ${text}`);
+  const records = (batch.records.get(customId) ?? []).filter((known) => known.state !== 'lost' && known.life.node === life.node);
+  const record = records.find((known) => known.line === `${text}\n`) ?? null;
+  if (!record && records.some(({ epoch }) => epoch === claim.epoch)) {
+    return world.violate('a paid answer is kept', `${name} has another line than its journal: ${text}`);
+  }
   checkHonest(parts, { batch, line, record });
   const call = line.result.type === 'succeeded' ? ledger.callById.get(line.result.message!.id) : undefined;
   batch.lines.set(customId, { kind: line.result.type, text, usage: call?.answer?.usage ?? null });

@@ -78,10 +78,11 @@ function answer(parts: UpstreamParts, made: { call: Call; kind: string; request:
   return new Promise((resolve, reject) => {
     const end = (state: Call['state'], how: () => void) => {
       request.signal.removeEventListener('abort', onAbort);
-      if (!call.life.alive) return;
-      call.state = state;
-      call.heardMs = world.nowMs;
-      how();
+      call.life.deliver(() => {
+        call.state = state;
+        call.heardMs = world.nowMs;
+        how();
+      });
     };
     const cancel = what === 'hangs' ? () => undefined : world.after(latency(parts, what), () => give(parts, { ...made, what, end, resolve, reject }));
     const onAbort = () => {

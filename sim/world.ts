@@ -29,6 +29,7 @@ export class SimWorld {
   readonly random: Random;
   readonly trace: string[] = [];
   violation: Violation | null = null;
+  lastNote = '';
   nowMs = 0;
   events = 0;
   #wallAheadMs = firstWallMs;
@@ -70,6 +71,7 @@ export class SimWorld {
     const line = `${(this.nowMs / 1_000).toFixed(6)} ${text}`;
     this.#hash = crc32(line, this.#hash);
     this.trace.push(line);
+    this.lastNote = text;
     if (this.trace.length > traceLines * 2) this.trace.splice(0, traceLines);
   }
 
@@ -112,8 +114,10 @@ export class Life {
   readonly bornMs: number;
   alive = true;
   diedMs = Infinity;
+  readonly frozenAtMs: number[] = [];
   readonly died: Promise<void>;
   #die!: () => void;
+  #parked: (() => void)[] | null = null;
 
   constructor(parts: { node: string; number: number; bornMs: number }) {
     this.node = parts.node;
@@ -126,7 +130,28 @@ export class Life {
     if (!this.alive) return;
     this.alive = false;
     this.diedMs = nowMs;
+    this.#parked = null;
     this.#die();
+  }
+
+  /** Its process stands still, as under SIGSTOP or a long pause of its machine: what it would hear is heard at the thaw, in order. */
+  freeze(nowMs: number): void {
+    this.frozenAtMs.push(nowMs);
+    if (this.alive) this.#parked ??= [];
+  }
+
+  /** What was to be heard meanwhile is heard one after another, as a loop does that finds it all waiting. */
+  thaw(world: SimWorld): void {
+    const parked = this.#parked ?? [];
+    this.#parked = null;
+    for (const callback of parked) world.after(0, () => this.deliver(callback));
+  }
+
+  /** Runs a callback in this process, if there is one, when it runs. */
+  deliver(callback: () => void): void {
+    if (!this.alive) return;
+    if (this.#parked) this.#parked.push(callback);
+    else callback();
   }
 }
 
@@ -134,14 +159,12 @@ export class Life {
 export function worldOf(parts: { world: SimWorld; life: Life; send: Send; emit: (event: NightshiftEvent) => void }): World {
   const { world, life, send, emit } = parts;
   const random = world.random.fork();
-  const whileAlive = (callback: () => void) => () => {
-    if (life.alive) callback();
-  };
+  const inLife = (callback: () => void) => () => life.deliver(callback);
   return {
     clock: { wallMs: () => world.wallMs(), monotonicMs: () => world.nowMs },
     timers: {
-      after: (ms, callback) => world.after(ms, whileAlive(callback)),
-      turn: (callback) => void world.after(0, whileAlive(callback)),
+      after: (ms, callback) => world.after(ms, inLife(callback)),
+      turn: (callback) => void world.after(0, inLife(callback)),
     },
     chance: { next: () => random.next(), bytes: (count) => random.bytes(count) },
     send,
@@ -163,7 +186,7 @@ export type Operation<T> = {
 export function operate<T>(operation: Operation<T>): Promise<T> {
   const { world, life, effectMs, returnMs, effect } = operation;
   return new Promise((resolve, reject) => {
-    const settle = (how: () => void) => void world.after(returnMs, () => void (life.alive && how()));
+    const settle = (how: () => void) => void world.after(returnMs, () => life.deliver(how));
     const run = async () => effect();
     world.after(effectMs, () => {
       if (!life.alive && operation.survivesSender !== true) return;

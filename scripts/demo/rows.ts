@@ -5,6 +5,7 @@ import { lanesOfSeed, startDraw } from '../../src/simulator/draw.ts';
 import type { RowRecord } from '../../test/support/upstream-record.ts';
 
 type Row = Anthropic.Messages.Batches.BatchCreateParams.Request;
+type SeenRow = Pick<RowRecord, 'hashes'>;
 type Line = Anthropic.Messages.Batches.MessageBatchIndividualResponse;
 
 export const DEMO_MODEL = 'claude-haiku-4-5';
@@ -26,8 +27,6 @@ export type Verdict = Findings & {
   readonly sentAgain: number;
   readonly sentAgainMax: number;
   readonly concurrency: number;
-  /** The most calls that the model ever had at once. */
-  readonly inFlightMax: number;
   readonly recoveriesMs: readonly number[];
   readonly workMs: number;
   /** The batch's own counts say what the lines say. */
@@ -72,7 +71,7 @@ type Comparison = {
   readonly requests: readonly Row[];
   readonly lines: AsyncIterable<Line>;
   /** What the model itself wrote down about each row. */
-  readonly upstreamRows: Readonly<Record<string, RowRecord>>;
+  readonly upstreamRows: Readonly<Record<string, SeenRow>>;
 };
 
 export async function checkResults({ requests, lines, upstreamRows }: Comparison): Promise<Findings> {
@@ -101,7 +100,7 @@ export async function checkResults({ requests, lines, upstreamRows }: Comparison
 }
 
 /** Every time a request was sent, its params were the very bytes the SDK had written. */
-function arrivedUnchanged(request: Row, record: RowRecord): boolean {
+function arrivedUnchanged(request: Row, record: SeenRow): boolean {
   const hash = createHash('sha256').update(JSON.stringify(request.params)).digest('hex');
   return record.hashes.length === 1 && record.hashes[0] === hash;
 }

@@ -28,7 +28,7 @@ export function summary(verdict: Verdict, style: Style): string {
 }
 
 function verdictLine({ passed, countsAgree }: Verdict, style: Style): string {
-  if (passed) return style.good('Every request was answered exactly once.');
+  if (passed) return style.good('Every request has exactly one answer, its own.');
   return style.bad(
     countsAgree ? 'FAILED: see the figures above.' : "FAILED: the batch's counts are not what its lines say.",
   );

@@ -11,7 +11,11 @@ export class JsonError extends Error {
   readonly offset: number;
 
   constructor(message: string, offset: number) {
+    // Where in this program it was noticed tells nobody anything, and capturing that costs more than the check of a request.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'JsonError';
     this.offset = offset;
   }

@@ -55,10 +55,11 @@ export class Bodies {
     for (;;) {
       const current = this.#current;
       if (current && item >= current.start && item < current.end) return this.#slice(current, item);
-      this.#next ??= this.#readAhead(current && item >= current.end ? current.end : item);
+      // Retries go back to an earlier item: those are read alone and leave the blocks as they are. So is what comes after the end.
+      if (!this.#counted || (current && item < current.start)) return this.#read(item, item + 1);
+      this.#next ??= this.#readAhead(current ? current.end : item);
       const next = this.#next;
-      // Retries go back to an earlier item: those are read alone and leave the blocks as they are.
-      if ((current && item < current.start) || item < next.from) return this.#read(item, item + 1);
+      if (item < next.from) return this.#read(item, item + 1);
       const block = await next.block;
       if (this.#next === next) this.#advance(block);
     }

@@ -22,7 +22,8 @@ export type HeldSpan = {
   readonly id: SpanId;
   readonly run: BatchRun;
   readonly lane: LaneId;
-  readonly lease: Lease;
+  /** Replaced when this node claims again what it holds. */
+  lease: Lease;
   readonly segment: Segment;
   readonly index: SegmentIndex;
   readonly bodies: Bodies;

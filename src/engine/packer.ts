@@ -24,6 +24,7 @@ export type Pack = { readonly key: string; readonly parts: readonly Uint8Array[]
 type Open = { readonly model: string; readonly family: string | null; readonly entries: IndexEntry[]; buffer: Buffer; bytes: number };
 
 const firstBufferBytes = 64 * 1024;
+const SPARE_BUFFERS_MAX = 8;
 
 export class Packer {
   readonly segments: PackedSegment[] = [];
@@ -66,7 +67,7 @@ export class Packer {
       this.#open.delete(key);
     } else {
       while (this.#open.size >= OPEN_SEGMENTS_MAX) this.#evict();
-      segment = { model, family, entries: [], buffer: this.#takeBuffer(firstBufferBytes), bytes: 0 };
+      segment = { model, family, entries: [], buffer: this.#spare.pop() ?? Buffer.allocUnsafeSlow(firstBufferBytes), bytes: 0 };
     }
     this.#open.set(key, segment);
     return segment;
@@ -91,6 +92,9 @@ export class Packer {
     this.#openBytes -= victim.bytes;
     for (const entry of victim.entries) this.#append(common, entry, victim.buffer.subarray(entry.offset, entry.offset + entry.length));
     this.#giveBuffer(victim.buffer);
+    // What is joined is in use: otherwise it would grow old between joins and be closed after a dozen requests.
+    this.#open.delete(openKey(common.model, null));
+    this.#open.set(openKey(common.model, null), common);
   }
 
   #append(segment: Open, entry: IndexEntry, params: Uint8Array): void {
@@ -144,22 +148,16 @@ export class Packer {
   }
 
   #grown(buffer: Buffer, used: number, needed: number): Buffer {
-    let size = Math.max(buffer.length, firstBufferBytes);
+    let size = buffer.length;
     while (size < needed) size *= 4;
-    const grown = this.#takeBuffer(needed <= SEGMENT_BYTES_MAX ? Math.min(size, SEGMENT_BYTES_MAX) : needed);
+    const grown = Buffer.allocUnsafeSlow(needed <= SEGMENT_BYTES_MAX ? Math.min(size, SEGMENT_BYTES_MAX) : needed);
     buffer.copy(grown, 0, 0, used);
-    this.#giveBuffer(buffer);
     return grown;
   }
 
-  // Full-size buffers are used again: garbage of 8 MiB pieces is collected too late to keep an upload's memory flat.
-  #takeBuffer(bytes: number): Buffer {
-    if (bytes === SEGMENT_BYTES_MAX) return this.#spare.pop() ?? Buffer.allocUnsafeSlow(bytes);
-    return Buffer.allocUnsafeSlow(bytes);
-  }
-
+  // Buffers are used again: garbage of megabytes is collected too late to keep an upload's memory flat.
   #giveBuffer(buffer: Buffer): void {
-    if (buffer.length === SEGMENT_BYTES_MAX && this.#spare.length < 4) this.#spare.push(buffer);
+    if (buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX) this.#spare.push(buffer);
   }
 }
 

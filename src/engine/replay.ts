@@ -1,4 +1,4 @@
-/** Replay: what the journal holds that no seal has taken. A record counts only under the lease it was written under. */
+/** Replay: what the journal holds that no seal has taken. A record counts where this node still holds its request. */
 import type { Log } from '../ports/log.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
 import { markDone, type HeldSpan, type Outcome } from './held.ts';
@@ -21,7 +21,8 @@ export async function replay(deps: ReplayDeps): Promise<Outcome[]> {
     const record = readRecord(payload);
     if (!record) return;
     const spans = held.get(segmentKey(record.batchId, record.segment)) ?? [];
-    const span = spans.find(({ lease }) => lease.epoch === record.epoch && record.item >= lease.from && record.item < lease.to);
+    // An older epoch is as good while the item is ours and open: the answer was bought by this node.
+    const span = spans.find(({ lease }) => record.item >= lease.from && record.item < lease.to);
     // Sealed already, or the lease has passed on: the line is another's now.
     if (!span || !markDone(span, record.item)) return;
     const { item, outcome: kind, usage, model, upstream } = record;

@@ -3,7 +3,7 @@
  * sets the done bits, counts and, with the last request, ends the batch.
  */
 import { encodeChunkIndex } from '../bytes/chunk-index.ts';
-import { StorageFullError } from '../domain/errors.ts';
+import { AssertionError, StorageFullError } from '../domain/errors.ts';
 import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, DISK_RETRY_MS, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
 import { noCounts, type OutcomeKind } from '../domain/outcome.ts';
 import { bitmap, setBit, type Lease } from '../domain/segment.ts';
@@ -127,19 +127,25 @@ export class Sealer {
     return taken;
   }
 
-  /** A full disk stops the seal, not the work already done: it is tried again until there is room. */
+  /**
+   * A full disk, or a catalog that cannot be reached, stops the seal, not the work already done: it is tried again until it goes.
+   * If an attempt that failed had been committed all the same, the next one is stale: nothing is sealed twice.
+   */
   async #sealUntilRoom(run: BatchRun, outcomes: readonly Outcome[]): Promise<Sealed> {
+    const { world, onStorage } = this.#deps;
     let wasFull = false;
     for (;;) {
       try {
         const sealed = await this.#sealOnce(run, outcomes);
-        if (wasFull) this.#deps.onStorage(false);
+        if (wasFull) onStorage(false);
         return sealed;
       } catch (error) {
-        if (!(error instanceof StorageFullError)) throw error;
-        if (!wasFull) this.#deps.onStorage(true);
-        wasFull = true;
-        await new Promise<void>((resolve) => this.#deps.world.timers.after(DISK_RETRY_MS, resolve));
+        if (error instanceof AssertionError) throw error;
+        const isFull = error instanceof StorageFullError;
+        if (!isFull) world.emit({ kind: 'failure', where: `seal of ${run.batch.id}`, error, requestId: null });
+        if (isFull && !wasFull) onStorage(true);
+        wasFull ||= isFull;
+        await new Promise<void>((resolve) => world.timers.after(DISK_RETRY_MS, resolve));
       }
     }
   }
@@ -157,8 +163,8 @@ export class Sealer {
     await blobs.put(blob, [Buffer.concat(lines), index]);
     const chunk = { blob, bytes, lines: outcomes.length, blobOffset: 0, indexOffset: bytes, indexBytes: index.length };
     const sealed = await catalog.seal({ node, batchId, chunk, leases: leasesOf(outcomes), tally: tallyOf(outcomes) });
-    if (sealed.kind === 'stale') await blobs.delete([blob]).catch(() => undefined);
-    else world.emit({ kind: 'sealed', batchId, lines: outcomes.length, bytes, durationMs: world.clock.monotonicMs() - startedMs });
+    // The blob of a stale seal is left: it goes when the batch is erased.
+    if (sealed.kind === 'sealed') world.emit({ kind: 'sealed', batchId, lines: outcomes.length, bytes, durationMs: world.clock.monotonicMs() - startedMs });
     return sealed;
   }
 

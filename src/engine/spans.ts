@@ -219,7 +219,8 @@ export class Spans {
       const askedMs = world.clock.monotonicMs();
       const rows = await catalog.claim({ node, batchId: run.batch.id, ...what, leaseMs: LEASE_MS });
       this.#leasedUntilMs = Math.min(this.#held.size === 0 ? Infinity : this.#leasedUntilMs, askedMs + LEASE_MS);
-      const opened = await Promise.all(rows.map((row) => this.#open(run, row)));
+      const fresh = rows.filter((row) => !leaseAgain(run, row));
+      const opened = await Promise.all(fresh.map((row) => this.#open(run, row)));
       for (const span of opened) this.#announceSpan(span);
       return rows.length;
     } catch (error) {
@@ -331,6 +332,16 @@ export class Spans {
       this.#renewing = false;
     }
   }
+}
+
+/** When the catalog's clock jumps, our own lease may look run out and be claimed again: the span goes on under the new epoch. */
+function leaseAgain(run: BatchRun, { lease }: HeldRow): boolean {
+  for (const span of run.spans) {
+    if (span.lost || span.lease.segment !== lease.segment || span.lease.from !== lease.from) continue;
+    span.lease = lease;
+    return true;
+  }
+  return false;
 }
 
 function modelOf(lane: LaneId): string {

@@ -1,6 +1,10 @@
 /** What travels between a caller and a real upstream: the very bytes of `params`, the headers that belong to them, and no key. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { batchClient } from '../support/batch-client.ts';
 import { bodyOf, paramsOf, requestOf, rows } from '../support/rows.ts';
@@ -59,15 +63,39 @@ test('version, betas and the own key go upstream; the key of the caller never do
   }
 });
 
-test('answers come back as they were received', async (t) => {
-  const { server } = await started(t);
-  const text = await throughABatch(server, { body: rows(1, { from: 77 }).body, headers: {} });
-  // The upstream's own bytes; the one splice is the service tier.
-  assert.match(text, /^\{"custom_id":"row-77","result":\{"type":"succeeded","message":\{"model":"test-model","id":"msg_01/);
-  const message = text.slice(text.indexOf('"message":') + '"message":'.length, -'}}\n'.length);
-  assert.ok(message.includes('"content":[{"type":"text","text":"row-77 The quick brown fox'));
-  assert.ok(message.endsWith('"output_tokens":40,"service_tier":"batch","inference_geo":"not_available"}}'), message.slice(-120));
+/** Each of these would come out otherwise if it were parsed and printed again; only the service tier is put in its place, and line ends outside of strings go. */
+const answers: readonly { readonly sent: string; readonly line: string }[] = [
+  { sent: messageOf('"text":"row-0"'), line: messageOf('"text":"row-0"') },
+  { sent: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]'), line: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]') },
+  { sent: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0'), line: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0') },
+  { sent: `\r\n${messageOf('\r\n\t"text" : "row-3 \\n"\n')}\n`, line: messageOf('\t"text" : "row-3 \\n"') },
+  { sent: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`), line: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`) },
+];
+
+test('answers come back as the bytes that were received, on one line each', async (t) => {
+  const upstream = createServer((request, response) => {
+    void text(request).then((body) => {
+      const at = Number(/row-(\d+)/.exec(body)?.[1]);
+      response.setHeader('content-type', 'application/json').end(answers[at]?.sent);
+    });
+  });
+  await once(upstream.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => void upstream.close().closeAllConnections());
+  const { port } = upstream.address() as AddressInfo;
+  const server = await startServer(t, { upstream: `anthropic:http://127.0.0.1:${port}` });
+  const lines = (await throughABatch(server, { body: rows(answers.length).body, headers: {} })).trimEnd().split('\n');
+  assert.equal(lines.length, answers.length);
+  for (const [at, { line }] of answers.entries()) {
+    const own = lines.find((one) => one.startsWith(`{"custom_id":"row-${at}",`)) ?? '';
+    const wanted = line.replace('"standard"', '"batch"');
+    assert.ok(own === `{"custom_id":"row-${at}","result":{"type":"succeeded","message":${wanted}}}`, `row-${at}: ${own.slice(0, 400)}`);
+  }
 });
+
+function messageOf(block: string): string {
+  const usage = '"usage":{"input_tokens":1,"service_tier":"standard","output_tokens":2}';
+  return `{"id":"msg_01","type":"message","role":"assistant","model":"m","content":[{"type":"text",${block}}],"stop_reason":"end_turn",${usage}}`;
+}
 
 async function started(t: TestContext): Promise<{ server: Server; upstream: Upstream }> {
   const upstream = await startUpstream({ hashBodies: true });

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { globSync, statSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { batchClient, oneLineEach } from '../support/batch-client.ts';
 import { bodyOf, requestOf, rows } from '../support/rows.ts';
 import { scratchFolder } from '../support/scratch-folder.ts';
-import { runServer, startServer, testKey } from '../support/server.ts';
+import { runServer, startServer, testKey, type Exit } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream-server.ts';
 
@@ -29,6 +31,30 @@ test('SIGTERM lets what is in flight finish, and the next start finishes the bat
   assert.equal((await upstream.stats()).calls, ids.length, 'no request was sent twice');
 });
 
+test('a create under way when SIGTERM comes is answered, and its batch is run by the next start', async (t) => {
+  const options = { data: await scratchFolder(t) };
+  const server = await startServer(t, options);
+  const { ids, body } = rows(1_000);
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(server.url).port) });
+  const answer = text(socket);
+  const head = ['POST /v1/messages/batches HTTP/1.1', 'host: 127.0.0.1', `x-api-key: ${server.key}`, 'anthropic-version: 2023-06-01'];
+  head.push('content-type: application/json', `content-length: ${body.length}`, 'connection: close', '', '');
+  socket.write(head.join('\r\n') + body.slice(0, 10_000));
+  // A request on another connection is answered after the server has read what came before it.
+  await fetch(`${server.url}/healthz`);
+  server.signal('SIGTERM');
+  await until({ what: 'it refuses new connections', withinMs: 5_000, ask: async () => await refuses(server.url) });
+  socket.write(body.slice(10_000));
+  const told = await answer;
+  assert.match(told, /^HTTP\/1\.1 200 /);
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+
+  const id = /msgbatch_\w+/.exec(told)?.[0] ?? '';
+  const client = batchClient(await startServer(t, options));
+  await client.ended(id);
+  oneLineEach(await client.results(id), ids);
+});
+
 test('a second SIGTERM ends the process at once', async (t) => {
   const upstream = await upstreamFor(t, { profile: { faults: { hang: 1 } } });
   const server = await startServer(t, { upstream: `anthropic:${upstream.url}` });
@@ -37,7 +63,7 @@ test('a second SIGTERM ends the process at once', async (t) => {
   server.signal('SIGTERM');
   await until({ what: 'it refuses new connections', withinMs: 5_000, ask: async () => await refuses(server.url) });
   // So close together that a terminal could have sent both, two signals are one: it is asked until it ends.
-  let exit = null;
+  let exit: Exit | null = null;
   void server.exited.then((ended) => (exit = ended));
   await until({
     what: 'it has ended',

@@ -15,8 +15,8 @@ export type ServerOptions = {
   /** Further flags, such as `--window 2s`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Where every model is; the simulator by default. */
-  readonly upstream?: string;
+  /** Where every model is; the simulator by default, null where a configuration file says it. */
+  readonly upstream?: string | null;
 };
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -70,7 +70,7 @@ export async function runServer(options: ServerOptions & { readonly data: string
 
 function launch({ data, flags = [], env = {}, upstream = 'simulator' }: ServerOptions & { readonly data: string }): ChildProcess {
   const command = path.join(root, 'bin', 'nightshift.js');
-  const list = [command, 'serve', '--port', '0', '--data', data, '--upstream', upstream, ...flags];
+  const list = [command, 'serve', '--port', '0', '--data', data, ...(upstream === null ? [] : ['--upstream', upstream]), ...flags];
   const environment = { ...outsideEnvironment(), NIGHTSHIFT_API_KEY: testKey, ...env };
   // Not the root of the project: a configuration file lying there must not change a test.
   return spawn(process.execPath, list, { env: environment, cwd: path.join(root, 'test'), stdio: ['ignore', 'pipe', 'pipe'] });

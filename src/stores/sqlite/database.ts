@@ -1,4 +1,5 @@
 /** One connection to a SQLite file: opened and migrated or refused, with cached statements, transactions and errors in our words. */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { StartError, StorageFullError } from '../../domain/errors.ts';
 import { CATALOG_BUSY_MS } from '../../domain/limits.ts';
@@ -111,9 +112,19 @@ const codes = { corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26, readOnl
 
 function openHandle(path: string): DatabaseSync {
   try {
+    if (path !== ':memory:') makePrivate(path);
     return new DatabaseSync(path);
   } catch (error) {
     throw startError(path, error);
+  }
+}
+
+/** SQLite would make a file that all may read; the files beside a database get its rights. An existing one is left alone. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch {
+    // Why a file cannot be made, SQLite says better when it opens it.
   }
 }
 

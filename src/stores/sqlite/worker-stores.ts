@@ -1,4 +1,5 @@
 /** Catalog and directory of one file in one worker thread; the same ports, passed over messages. */
+import { getCompileCacheDir } from 'node:module';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Catalog } from '../../ports/catalog.ts';
@@ -21,6 +22,12 @@ export async function openWorkerStores(options: WorkerOptionsOfStores): Promise<
   return { catalog, directory: remote<Directory>({ thread, store: 'directory' }, directoryMethods), close };
 }
 
+/** A thread does not inherit the compile cache of the process; without it stripping types costs each start a tenth of a second and 35 MB. */
+function useCompileCache(): string {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? '' : `require('node:module').enableCompileCache(${JSON.stringify(folder)});`;
+}
+
 type Waiting = { resolve(result: unknown): void; reject(error: Error): void };
 
 /** Exported for tests of its death. */
@@ -40,7 +47,8 @@ export class StoreThread {
     const { path, firstStart, clock } = options;
     const workerData: WorkerOptions = { path, firstStart, wallMs: clock.wallMs() };
     // The compiler does not rewrite the extension in a URL: beside worker.ts in a checkout, worker.js in the package.
-    this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), { workerData });
+    const { href } = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(`${useCompileCache()}import(${JSON.stringify(href)});`, { eval: true, workerData });
     const opened = Promise.withResolvers<void>();
     const exited = Promise.withResolvers<void>();
     this.opened = opened.promise;
