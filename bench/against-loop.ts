@@ -1,6 +1,5 @@
 /** What benches 2 and 4 share: one batch on our server, and the same requests in the bare loop, at one upstream. */
 
-import { startUpstream } from '../test/support/upstream-server.ts';
 import { startBare } from './bare/bare.ts';
 import type { LoopInput, LoopReport } from './bare/loop.ts';
 import { inTurn, runBatch } from './batch-run.ts';
@@ -8,14 +7,15 @@ import type { BatchRun } from './batch-run.ts';
 import type { Run } from './bench.ts';
 import type { Rows } from './bodies.ts';
 import { startFreshServer } from './server.ts';
+import { startWatchedUpstream } from './upstream.ts';
 
 export const CONNECTIONS = 64;
 
 export async function againstLoop(
-  { index, resources, say }: Run,
+  { index, resources, fail, say }: Run,
   { rows, latencyMs }: { rows: Rows; latencyMs: number },
 ): Promise<{ ours: BatchRun; bare: LoopReport }> {
-  const upstream = resources.use(await startUpstream({ record: false, profile: { latencyMs } }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { record: false, profile: { latencyMs } });
   return inTurn(index, {
     ours: async () => {
       say('our server');

@@ -7,7 +7,10 @@ import type { Server } from './server.ts';
 
 export type Queued = { readonly id: string; readonly rows: Rows };
 
-export async function queueBacklog(server: Server, { batches, count }: { batches: number; count: number }): Promise<readonly Queued[]> {
+export async function queueBacklog(
+  server: Server,
+  { batches, count }: { batches: number; count: number },
+): Promise<readonly Queued[]> {
   const queued: Queued[] = [];
   for (let at = 0; at < batches; at += 1) {
     const rows = { first: at * count, count, paramsBytes: 600 };
@@ -17,7 +20,10 @@ export async function queueBacklog(server: Server, { batches, count }: { batches
 }
 
 /** What nobody waits for any more is canceled; still every request must have its one line, and nothing was bought twice. */
-export async function endBacklog(server: Server, { queued, upstream }: { queued: readonly Queued[]; upstream: Upstream }): Promise<void> {
+export async function endBacklog(
+  server: Server,
+  { queued, upstream }: { queued: readonly Queued[]; upstream: Upstream },
+): Promise<void> {
   const { client } = server;
   for (const { id } of queued) await client.cancel(id);
   let succeeded = 0;
@@ -27,5 +33,6 @@ export async function endBacklog(server: Server, { queued, upstream }: { queued:
   }
   const { rowsAnswered, rowsAnsweredAgain } = await upstream.stats();
   if (rowsAnsweredAgain !== 0) throw new Error(`${rowsAnsweredAgain} requests were answered twice`);
-  if (succeeded > (rowsAnswered ?? 0)) throw new Error(`${succeeded} requests succeeded, but ${rowsAnswered} were answered`);
+  if (succeeded > (rowsAnswered ?? 0))
+    throw new Error(`${succeeded} requests succeeded, but ${rowsAnswered} were answered`);
 }

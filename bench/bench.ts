@@ -18,6 +18,8 @@ export type Run = {
   readonly resources: AsyncDisposableStack;
   /** Says what the run is doing. */
   say(text: string): void;
+  /** Ends the run from outside of it. */
+  readonly fail: (error: unknown) => void;
 };
 
 export type Figures = Readonly<Record<string, number>>;

@@ -70,5 +70,10 @@ function tailOf({ paramsBytes }: Rows): Buffer {
   if (fillBytes < 0) throw new Error(`params of ${paramsBytes} bytes have no room for their marker`);
   const sentences = Math.floor(fillBytes / sentence.length);
   const filler = Buffer.alloc(sentences * sentence.length, sentence);
-  return Buffer.concat([Buffer.from(' '), filler, Buffer.alloc(fillBytes - filler.length, '.'), Buffer.from(PARAMS_TAIL)]);
+  return Buffer.concat([
+    Buffer.from(' '),
+    filler,
+    Buffer.alloc(fillBytes - filler.length, '.'),
+    Buffer.from(PARAMS_TAIL),
+  ]);
 }

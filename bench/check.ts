@@ -12,7 +12,10 @@ type Line = {
   readonly custom_id: string;
   readonly result: {
     readonly type: string;
-    readonly message?: { readonly content: readonly { readonly text: string }[]; readonly usage: { readonly input_tokens: number } };
+    readonly message?: {
+      readonly content: readonly { readonly text: string }[];
+      readonly usage: { readonly input_tokens: number };
+    };
   };
 };
 
@@ -55,18 +58,22 @@ function rowOf(customId: string, { first, count }: Rows): number {
 
 function checkAnswer({ line, row, rows }: { line: Line; row: number; rows: Rows }): void {
   const { type, message } = line.result;
-  if (type !== 'succeeded' || message === undefined) throw new Error(`${line.custom_id} is ${type}: ${JSON.stringify(line.result)}`);
+  if (type !== 'succeeded' || message === undefined)
+    throw new Error(`${line.custom_id} is ${type}: ${JSON.stringify(line.result)}`);
   const text = message.content[0].text;
-  if (!text.startsWith(`${markerOf(row)} `)) throw new Error(`${line.custom_id} has the answer of another row: ${text}`);
+  if (!text.startsWith(`${markerOf(row)} `))
+    throw new Error(`${line.custom_id} has the answer of another row: ${text}`);
   // The test upstream counts a token for every four bytes of the body it got.
   const tokens = (paramsLengthOf(row, rows) >> 2) + 1;
-  if (message.usage.input_tokens !== tokens) throw new Error(`${line.custom_id} reached the upstream with another length`);
+  if (message.usage.input_tokens !== tokens)
+    throw new Error(`${line.custom_id} reached the upstream with another length`);
 }
 
 function checkCounts(batch: Batch, lines: Checked): void {
   const wanted: RequestCounts = { processing: 0, errored: 0, expired: 0, ...lines };
   const told = batch.request_counts;
   for (const kind of Object.keys(wanted) as (keyof RequestCounts)[]) {
-    if (told[kind] !== wanted[kind]) throw new Error(`${batch.id} says ${told[kind]} ${kind}, its lines say ${wanted[kind]}`);
+    if (told[kind] !== wanted[kind])
+      throw new Error(`${batch.id} says ${told[kind]} ${kind}, its lines say ${wanted[kind]}`);
   }
 }

@@ -41,7 +41,9 @@ export class Client {
 
   async createFrom(blocks: Iterable<Buffer>, length: number): Promise<Batch> {
     const headers = { 'content-type': 'application/json', 'content-length': String(length) };
-    return JSON.parse(await this.#text({ method: 'POST', path: '/v1/messages/batches', headers, body: blocks })) as Batch;
+    return JSON.parse(
+      await this.#text({ method: 'POST', path: '/v1/messages/batches', headers, body: blocks }),
+    ) as Batch;
   }
 
   async retrieve(id: string): Promise<Batch> {

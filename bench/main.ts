@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import type { Bench, Figures } from './bench.ts';
 import { summaryOf } from './bench.ts';
 import { create } from './cases/create.ts';
@@ -19,10 +19,21 @@ import { recovery } from './cases/recovery.ts';
 import { markdown, resultLines, verdict } from './report.ts';
 import type { Origin, Recorded } from './report.ts';
 
-const benches: readonly Bench[] = [create, rate, inFlight, latency, fairness, faults, download, foreground, recovery, queue];
+const benches: readonly Bench[] = [
+  create,
+  rate,
+  inFlight,
+  latency,
+  fairness,
+  faults,
+  download,
+  foreground,
+  recovery,
+  queue,
+];
 
 const RUNS_DEFAULT = 5;
-const RUN_MS_MAX = { quick: 60_000, full: 600_000 };
+const RUN_MS_MAX = { quick: 60_000, full: 300_000 };
 /** Figures of earlier runs, so that one bench can be measured again without the others. */
 const FIGURES_FILE = new URL('figures.json', import.meta.url);
 const DOCUMENT_FILE = new URL('BENCHMARKS.md', import.meta.url);
@@ -47,9 +58,10 @@ async function main(): Promise<void> {
   for (const bench of chosen(positionals)) {
     process.stderr.write(`${bench.name}: ${bench.title}\n`);
     recorded[bench.name] = { ...origin, runs: await runAll(bench, { quick, runs }) };
-    process.stdout.write(resultLines(bench, recorded[bench.name].runs));
+    process.stdout.write(resultLines(bench, { runs: recorded[bench.name].runs, quick }));
   }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ quick, benches: recorded }, null, 2)}\n`);
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ quick, benches: recorded }, null, 2)}\n`);
   if (write) writeDocument(recorded);
   const missed = quick ? [] : missedOf(recorded);
   for (const name of missed) process.stderr.write(`missed: ${name}\n`);
@@ -58,7 +70,10 @@ async function main(): Promise<void> {
 
 function chosen(names: readonly string[]): readonly Bench[] {
   const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
-  if (unknown.length > 0) throw new Error(`no bench is called ${unknown.join(', ')}; there are ${benches.map(({ name }) => name).join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(
+      `no bench is called ${unknown.join(', ')}; there are ${benches.map(({ name }) => name).join(', ')}`,
+    );
   return names.length === 0 ? benches : benches.filter(({ name }) => names.includes(name));
 }
 
@@ -70,23 +85,25 @@ async function runAll(bench: Bench, { quick, runs }: { quick: boolean; runs: num
   return all;
 }
 
-/** A run that hangs is a failure of its own; what it holds is freed with the process. */
-async function runOne(bench: Bench, { quick, index, runs }: { quick: boolean; index: number; runs: number }): Promise<Figures> {
+/** A run that hangs is a failure of its own; what it holds is freed either way. */
+async function runOne(
+  bench: Bench,
+  { quick, index, runs }: { quick: boolean; index: number; runs: number },
+): Promise<Figures> {
   const msMax = quick ? RUN_MS_MAX.quick : RUN_MS_MAX.full;
   const startedAtMs = performance.now();
   const elapsed = (): string => `${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`;
-  const timer = setTimeout(() => {
-    process.stderr.write(`\n${bench.name} did not end within ${msMax / 1_000} s\n`);
-    process.exit(1);
-  }, msMax);
+  const failed = Promise.withResolvers<never>();
+  const timer = setTimeout(() => failed.reject(new Error(`it takes longer than ${msMax / 1_000} s`)), msMax);
   let doing = 'start';
+  const say = (text: string): void => {
+    doing = text;
+    status(`  run ${index + 1} of ${runs}: ${text}`);
+  };
   try {
     await using resources = new AsyncDisposableStack();
-    const say = (text: string): void => {
-      doing = text;
-      status(`  run ${index + 1} of ${runs}: ${text}`);
-    };
-    const figures = await bench.run({ quick, index, resources, say });
+    const running = bench.run({ quick, index, resources, say, fail: failed.reject });
+    const figures = await Promise.race([running, failed.promise]);
     say(`done in ${elapsed()}`);
     return figures;
   } catch (error) {
@@ -107,14 +124,17 @@ function missedOf(recorded: Readonly<Record<string, Recorded>>): readonly string
     measures
       .filter((measure) => {
         const runs = recorded[name]?.runs;
-        return runs !== undefined && verdict(measure, summaryOf(runs.map((figures) => figures[measure.name]))) === 'MISSED';
+        return (
+          runs !== undefined && verdict(measure, summaryOf(runs.map((figures) => figures[measure.name]))) === 'MISSED'
+        );
       })
       .map((measure) => `${name}: ${measure.name}`),
   );
 }
 
 function originOf(): Origin {
-  const git = (...words: readonly string[]): string => execFileSync('git', words, { encoding: 'utf8', cwd: import.meta.dirname }).trim();
+  const git = (...words: readonly string[]): string =>
+    execFileSync('git', words, { encoding: 'utf8', cwd: import.meta.dirname }).trim();
   const changed = git('status', '--porcelain', '--', ':/', ':!figures.json', ':!BENCHMARKS.md') !== '';
   const processors = cpus();
   return {
@@ -132,7 +152,16 @@ function writeDocument(recorded: Readonly<Record<string, Recorded>>): void {
   const document = readFileSync(DOCUMENT_FILE, 'utf8');
   if (!FIGURES_MARKS.test(document)) throw new Error('BENCHMARKS.md has lost its marks for the figures');
   const figures = markdown(benches, known);
-  writeFileSync(DOCUMENT_FILE, document.replace(FIGURES_MARKS, (_all, head: string, end: string) => `${head}\n${figures}\n${end}`));
+  writeFileSync(
+    DOCUMENT_FILE,
+    document.replace(FIGURES_MARKS, (_all, head: string, end: string) => `${head}\n${figures}\n${end}`),
+  );
 }
 
-if (import.meta.main) await main();
+/** What a run that was given up still does must not keep the process. */
+function end(error: unknown): never {
+  process.stderr.write(`\n${inspect(error)}\n`);
+  process.exit(1);
+}
+
+if (import.meta.main) await main().catch(end);

@@ -21,8 +21,9 @@ const DURABILITY =
 
 const NAME_WIDTH = 52;
 
-export function resultLines(bench: Bench, runs: readonly Figures[]): string {
-  return bench.measures.map((measure) => resultLine(measure, runs)).join('');
+/** Quick figures are shown but not judged. */
+export function resultLines(bench: Bench, { runs, quick }: { runs: readonly Figures[]; quick: boolean }): string {
+  return bench.measures.map((measure) => resultLine(quick ? { ...measure, must: null } : measure, runs)).join('');
 }
 
 function resultLine(measure: Measure, runs: readonly Figures[]): string {
@@ -49,7 +50,10 @@ function section(bench: Bench, recorded: Recorded | undefined): string {
   const { runs, commit, at, machine, node, command } = recorded;
   const rows = bench.measures.map((measure) => {
     const summary = summaryOf(runs.map((figures) => figures[measure.name]));
-    const bound = measure.must === null ? ['', '', ''] : [boundOf(measure, measure.must), boundOf(measure, measure.aim), verdict(measure, summary)];
+    const bound =
+      measure.must === null
+        ? ['', '', '']
+        : [boundOf(measure, measure.must), boundOf(measure, measure.aim), verdict(measure, summary)];
     return `| ${[measure.name, bound[0], bound[1], `**${shown(summary.median, measure.unit)}**`, rangeOf(summary, measure.unit), bound[2]].join(' | ')} |`;
   });
   const head = '| measure | must | aim | median | range | |\n|---|---|---|---|---|---|\n';

@@ -68,23 +68,37 @@ export async function startServer(resources: AsyncDisposableStack, options: Serv
     env: { ...process.env, NIGHTSHIFT_API_KEY: API_KEY },
   });
   track(child);
-  const url = await listeningUrl(child);
+  const complaint = keepComplaint(child);
+  const url = await listeningUrl(child, complaint);
   const server = new Server({ child, url, folder, startedMs: performance.now() - startedAtMs });
   resources.defer(() => server.kill());
   return server;
 }
 
-function listeningUrl(child: ChildProcess & { stdout: Readable; stderr: Readable }): Promise<string> {
+type Spawned = ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
+
+/** Its last words, which are shown if it ends by itself. */
+function keepComplaint(child: Spawned): () => string {
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-STDERR_TAIL);
   });
+  child.once('close', (code) => {
+    if (code !== null) process.stderr.write(`the server ended with ${code}\n${complaint}`);
+  });
+  return () => complaint;
+}
+
+function listeningUrl(child: Spawned, complaint: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (what: string): void => reject(new Error(`the server ${what}\n${complaint}`));
+    const fail = (what: string): void => reject(new Error(`the server ${what}\n${complaint()}`));
     const timer = setTimeout(() => fail(`was not ready after ${START_MS_MAX} ms`), START_MS_MAX);
     child.once('error', reject);
     // Its last words on stderr may come after its exit.
-    child.once('close', (code, signal) => fail(`ended with ${code ?? signal}`));
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      fail(`ended with ${code ?? signal}`);
+    });
     createInterface({ input: child.stdout }).on('line', (line) => {
       const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
       if (url === undefined) return;

@@ -14,7 +14,9 @@ export type BareProcess = {
 export type BareName = 'loop' | 'write' | 'file';
 
 export async function startBare(resources: AsyncDisposableStack, name: BareName, argument = ''): Promise<BareProcess> {
-  const child = fork(new URL(`./${name}.ts`, import.meta.url), [argument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(new URL(`./${name}.ts`, import.meta.url), [argument], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   track(child);
   resources.defer(() => killed(child, 'SIGKILL'));
   const [first] = (await answered(once(child, 'message'), once(child, 'exit'))) as [{ url: string | null }];

@@ -21,7 +21,8 @@ async function loop({ upstreamUrl, connections, rows }: LoopInput): Promise<Loop
       const at = next++;
       const answer = await pool.request({ path: '/v1/messages', method: 'POST', headers, body: bodies[at] });
       const bytes = Buffer.from(await answer.body.arrayBuffer());
-      if (answer.statusCode !== 200 || !bytes.includes(`"${markerOf(rows.first + at)} `)) throw new Error('a wrong answer');
+      if (answer.statusCode !== 200 || !bytes.includes(`"${markerOf(rows.first + at)} `))
+        throw new Error('a wrong answer');
     }
   };
   await Promise.all(Array.from({ length: connections }, worker));

@@ -2,7 +2,6 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import type { Upstream } from '../../test/support/upstream-server.ts';
 import { startBare } from '../bare/bare.ts';
 import { inTurn } from '../batch-run.ts';
@@ -15,6 +14,7 @@ import { Client } from '../client.ts';
 import { forgetPeak, peakRssMiB, rssMiB } from '../process-figures.ts';
 import { scratchFolder } from '../scratch.ts';
 import { startFreshServer } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 export const create: Bench = {
   name: 'create',
@@ -27,10 +27,10 @@ export const create: Bench = {
   run,
 };
 
-async function run({ quick, index, resources, say }: Run): Promise<Figures> {
+async function run({ quick, index, resources, fail, say }: Run): Promise<Figures> {
   const rows: Rows = { first: 0, count: quick ? 4_000 : 100_000, paramsBytes: 2_630 };
   const body = [...bodyBlocks(rows)];
-  const upstream = resources.use(await startUpstream({ hashBodies: true }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { hashBodies: true });
   const { ours, bare } = await inTurn(index, {
     ours: async () => {
       say('create');

@@ -5,7 +5,6 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import { startBare } from '../bare/bare.ts';
 import { inTurn, runBatch } from '../batch-run.ts';
 import { detail } from '../bench.ts';
@@ -13,6 +12,7 @@ import type { Bench, Figures, Run } from '../bench.ts';
 import { Client, countBytes } from '../client.ts';
 import { scratchFolder } from '../scratch.ts';
 import { startFreshServer } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 /** One download takes a tenth of a second: too short to be told from noise. */
 const DOWNLOADS = 8;
@@ -29,9 +29,9 @@ export const download: Bench = {
   run,
 };
 
-async function run({ quick, resources, say }: Run): Promise<Figures> {
+async function run({ quick, resources, fail, say }: Run): Promise<Figures> {
   const rows = { first: 0, count: quick ? 4_000 : 100_000, paramsBytes: 300 };
-  const upstream = resources.use(await startUpstream({ record: false }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { record: false });
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: 64 });
   say('run');
   const { batch } = await runBatch(server, rows);
@@ -49,7 +49,8 @@ async function run({ quick, resources, say }: Run): Promise<Figures> {
       ours: () => time(() => server.client.results(batch.id)),
       bare: () => time(() => bare.download('/')),
     });
-    if (timed.ours.bytes !== timed.bare.bytes) throw new Error(`${timed.ours.bytes} bytes came, not ${timed.bare.bytes}`);
+    if (timed.ours.bytes !== timed.bare.bytes)
+      throw new Error(`${timed.ours.bytes} bytes came, not ${timed.bare.bytes}`);
     elapsedMs.ours += timed.ours.elapsedMs;
     elapsedMs.bare += timed.bare.elapsedMs;
     bytes += timed.ours.bytes;

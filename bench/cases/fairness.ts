@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../src/domain/id.ts';
 import { openSqliteStores } from '../../src/stores/sqlite/stores.ts';
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import type { Upstream } from '../../test/support/upstream-server.ts';
 import { endBacklog, queueBacklog } from '../backlog.ts';
 import { detail, percentile } from '../bench.ts';
@@ -16,6 +15,7 @@ import { Client } from '../client.ts';
 import type { Batch } from '../client.ts';
 import { startFreshServer } from '../server.ts';
 import type { Server } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 const FIRST_SMALL_ROW = 20_000_000;
 const SMALL_ROWS = 100;
@@ -23,7 +23,8 @@ const PAUSE_MS = 100;
 
 export const fairness: Bench = {
   name: 'fairness',
-  title: '1,000,000 requests queued by one workspace, then 50 batches of 100 from 50 others; upstream of 20 ms, 128 in flight',
+  title:
+    '1,000,000 requests queued by one workspace, then 50 batches of 100 from 50 others; upstream of 20 ms, 128 in flight',
   measures: [
     { name: 'p99 from accepted to first call', unit: 'ms', better: 'lower', must: 1_000, aim: 200 },
     detail('median from accepted to first call', 'ms'),
@@ -34,8 +35,8 @@ export const fairness: Bench = {
 
 type Small = { readonly client: Client; readonly rows: Rows; readonly batch: Batch; readonly answeredAtMs: number };
 
-async function run({ quick, resources, say }: Run): Promise<Figures> {
-  const upstream = resources.use(await startUpstream({ profile: { latencyMs: 20 } }));
+async function run({ quick, resources, fail, say }: Run): Promise<Figures> {
+  const upstream = await startWatchedUpstream({ resources, fail }, { profile: { latencyMs: 20 } });
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: 128 });
   const clients = await addWorkspaces(server, quick ? 5 : 50);
   resources.defer(async () => void (await Promise.all(clients.map((client) => client.close()))));
@@ -53,19 +54,34 @@ async function run({ quick, resources, say }: Run): Promise<Figures> {
   say('cancel and check');
   await endBacklog(server, { queued, upstream });
   return {
-    'p99 from accepted to first call': percentile(waits.map(({ firstCallMs }) => firstCallMs), 0.99),
-    'median from accepted to first call': percentile(waits.map(({ firstCallMs }) => firstCallMs), 0.5),
-    'p99 from accepted to ended': percentile(waits.map(({ endedMs }) => endedMs), 0.99),
+    'p99 from accepted to first call': percentile(
+      waits.map(({ firstCallMs }) => firstCallMs),
+      0.99,
+    ),
+    'median from accepted to first call': percentile(
+      waits.map(({ firstCallMs }) => firstCallMs),
+      0.5,
+    ),
+    'p99 from accepted to ended': percentile(
+      waits.map(({ endedMs }) => endedMs),
+      0.99,
+    ),
   };
 }
 
-async function waitOf(upstream: Upstream, { client, rows, batch, answeredAtMs }: Small): Promise<{ firstCallMs: number; endedMs: number }> {
+async function waitOf(
+  upstream: Upstream,
+  { client, rows, batch, answeredAtMs }: Small,
+): Promise<{ firstCallMs: number; endedMs: number }> {
   const ended = await client.ended(batch.id);
   await checkResults({ client, batch: ended, rows });
   const calls = Object.values(await upstream.rows({ from: rows.first, count: rows.count }));
   const firstCallAtMs = Math.min(...calls.map(({ firstCallAtMs: atMs }) => atMs));
   // A first call may come before its create is answered.
-  return { firstCallMs: Math.max(0, firstCallAtMs - answeredAtMs), endedMs: Date.parse(ended.ended_at ?? '') - answeredAtMs };
+  return {
+    firstCallMs: Math.max(0, firstCallAtMs - answeredAtMs),
+    endedMs: Date.parse(ended.ended_at ?? '') - answeredAtMs,
+  };
 }
 
 /** Beside the running server, through the catalog's file, as its design allows to other processes. */
@@ -79,7 +95,12 @@ async function addWorkspaces(server: Server, count: number): Promise<readonly Cl
     const apiKey = `sk-nightshift-small-${at}`;
     const secretHash = createHash('sha256').update(apiKey).digest('hex');
     await stores.directory.createWorkspace(workspace);
-    await stores.directory.addKey({ id: newId('apikey', randomBytes), workspaceId: workspace.id, name: 'bench', secretHash });
+    await stores.directory.addKey({
+      id: newId('apikey', randomBytes),
+      workspaceId: workspace.id,
+      name: 'bench',
+      secretHash,
+    });
     clients.push(new Client({ url: server.url, apiKey }));
   }
   await stores.close();

@@ -1,11 +1,11 @@
 /** Bench 6: what is left of the rate when calls fail, an upstream refuses for a while, and is away for a while. */
 
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import type { Upstream } from '../../test/support/upstream-server.ts';
 import { runBatch } from '../batch-run.ts';
 import { detail } from '../bench.ts';
 import type { Bench, Figures, Run } from '../bench.ts';
 import { startFreshServer } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 const CONCURRENCY = 128;
 const LATENCY_MS = 50;
@@ -22,11 +22,11 @@ export const faults: Bench = {
   run,
 };
 
-async function run({ quick, resources, say }: Run): Promise<Figures> {
+async function run({ quick, resources, fail, say }: Run): Promise<Figures> {
   const count = quick ? 6_000 : 100_000;
   const storm = { kind: 'status429', fromMs: quick ? 500 : 5_000, forMs: quick ? 500 : 5_000 } as const;
   const brownOut = { kind: 'refuse', fromMs: quick ? 2_000 : 20_000, forMs: quick ? 3_000 : 30_000 } as const;
-  const upstream = resources.use(await startUpstream({ profile: { latencyMs: LATENCY_MS } }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { profile: { latencyMs: LATENCY_MS } });
   say('without faults');
   const calmCount = Math.round(count * 0.4);
   const calm = await runOn(upstream, { first: 0, count: calmCount });
@@ -36,7 +36,8 @@ async function run({ quick, resources, say }: Run): Promise<Figures> {
   await upstream.set({ latencyMs: LATENCY_MS, faults: { status500: 0.01, reset: 0.01 }, windows: [storm, brownOut] });
   const setAtMs = Date.now();
   const faulty = await runOn(upstream, { first: calmCount, count });
-  if (Date.parse(faulty.batch.ended_at ?? '') < setAtMs + brownOut.fromMs + brownOut.forMs) throw new Error('it ended before the brown-out did');
+  if (Date.parse(faulty.batch.ended_at ?? '') < setAtMs + brownOut.fromMs + brownOut.forMs)
+    throw new Error('it ended before the brown-out did');
   const windowsMs = storm.forMs + brownOut.forMs;
   return {
     'goodput outside the windows / rate without faults': count / (faulty.elapsedMs - windowsMs) / rate,
@@ -45,7 +46,10 @@ async function run({ quick, resources, say }: Run): Promise<Figures> {
   };
 }
 
-async function runOn(upstream: Upstream, { first, count }: { first: number; count: number }): ReturnType<typeof runBatch> {
+async function runOn(
+  upstream: Upstream,
+  { first, count }: { first: number; count: number },
+): ReturnType<typeof runBatch> {
   await using resources = new AsyncDisposableStack();
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: CONCURRENCY });
   return await runBatch(server, { first, count, paramsBytes: 600 });

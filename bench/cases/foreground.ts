@@ -1,13 +1,13 @@
 /** Bench 8: how quickly small questions are answered while 100,000 requests run as fast as they can. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import { detail, percentile } from '../bench.ts';
 import type { Bench, Figures, Run } from '../bench.ts';
 import { checkResults } from '../check.ts';
 import type { Batch } from '../client.ts';
 import { startFreshServer } from '../server.ts';
 import type { Server } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 const FIRST_PROBE_ROW = 20_000_000;
 const PAUSE_MS = 10;
@@ -27,11 +27,16 @@ export const foreground: Bench = {
   run,
 };
 
-type Probes = { readonly retrieve: number[]; readonly list: number[]; readonly create: number[]; readonly created: Batch[] };
+type Probes = {
+  readonly retrieve: number[];
+  readonly list: number[];
+  readonly create: number[];
+  readonly created: Batch[];
+};
 
-async function run({ quick, resources, say }: Run): Promise<Figures> {
+async function run({ quick, resources, fail, say }: Run): Promise<Figures> {
   const rows = { first: 0, count: quick ? 8_000 : 100_000, paramsBytes: 2_500 };
-  const upstream = resources.use(await startUpstream({ record: false }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { record: false });
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: 64 });
   say('create');
   const { id } = await server.client.create(rows);

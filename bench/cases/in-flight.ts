@@ -1,6 +1,5 @@
 /** Bench 3: 4,096 calls in flight at a slow upstream: how full they are kept, and what that takes of memory. */
 
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import { elapsedMsOf } from '../batch-run.ts';
 import { detail } from '../bench.ts';
 import type { Bench, Figures, Run } from '../bench.ts';
@@ -9,6 +8,7 @@ import { checkResults } from '../check.ts';
 import { rateBetween } from '../meter.ts';
 import { cpuSeconds, forgetPeak, peakRssMiB } from '../process-figures.ts';
 import { startFreshServer } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 const SIGMA = 0.3;
 /** The steady part lies between these shares of all answers: the window has filled, and the end is not near. */
@@ -26,13 +26,13 @@ export const inFlight: Bench = {
   run,
 };
 
-async function run({ quick, resources, say }: Run): Promise<Figures> {
+async function run({ quick, resources, fail, say }: Run): Promise<Figures> {
   const concurrency = quick ? 256 : 4_096;
   const latencyMs = quick ? 200 : 2_000;
   // One body takes at most 256 MB, so it needs two batches.
   const count = quick ? 2_000 : 60_000;
   const batches: readonly Rows[] = [0, 1].map((batch) => ({ first: batch * count, count, paramsBytes: 4_096 }));
-  const upstream = resources.use(await startUpstream({ profile: { latencyMs, latencySigma: SIGMA } }));
+  const upstream = await startWatchedUpstream({ resources, fail }, { profile: { latencyMs, latencySigma: SIGMA } });
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency });
   forgetPeak(server.pid);
   const cpuBefore = cpuSeconds(server.pid);

@@ -1,6 +1,5 @@
 /** Bench 10: what a queue of 1,000,000 requests costs in memory and speed, against one batch of 100,000. */
 
-import { startUpstream } from '../../test/support/upstream-server.ts';
 import { endBacklog, queueBacklog } from '../backlog.ts';
 import { inTurn } from '../batch-run.ts';
 import { detail } from '../bench.ts';
@@ -8,6 +7,7 @@ import type { Bench, Figures, Run } from '../bench.ts';
 import { rateBetween } from '../meter.ts';
 import { forgetPeak, peakRssMiB } from '../process-figures.ts';
 import { startFreshServer } from '../server.ts';
+import { startWatchedUpstream } from '../upstream.ts';
 
 /** While the queue is filled every answer takes so long: next to nothing is done before the clock starts. */
 const HOLD_MS = 1_000;
@@ -28,20 +28,25 @@ export const queue: Bench = {
 
 type Measured = { readonly rate: number; readonly memory: number };
 
-async function run({ quick, index, say }: Run): Promise<Figures> {
+async function run({ quick, index, fail, say }: Run): Promise<Figures> {
   const count = quick ? 3_000 : 100_000;
   const measureQueue = async (batches: number): Promise<Measured> => {
     await using own = new AsyncDisposableStack();
-    return await measure(own, { batches, count, say });
+    return await measure(own, { batches, count, fail, say });
   };
   const { ours: ten, bare: one } = await inTurn(index, { ours: () => measureQueue(10), bare: () => measureQueue(1) });
-  return { memory: ten.memory, "rate / one batch's rate": ten.rate / one.rate, rate: ten.rate, "one batch's rate": one.rate };
+  return {
+    memory: ten.memory,
+    "rate / one batch's rate": ten.rate / one.rate,
+    rate: ten.rate,
+    "one batch's rate": one.rate,
+  };
 }
 
-type Options = { readonly batches: number; readonly count: number; readonly say: Run['say'] };
+type Options = { readonly batches: number; readonly count: number } & Pick<Run, 'fail' | 'say'>;
 
-async function measure(resources: AsyncDisposableStack, { batches, count, say }: Options): Promise<Measured> {
-  const upstream = resources.use(await startUpstream({ profile: { latencyMs: HOLD_MS } }));
+async function measure(resources: AsyncDisposableStack, { batches, count, fail, say }: Options): Promise<Measured> {
+  const upstream = await startWatchedUpstream({ resources, fail }, { profile: { latencyMs: HOLD_MS } });
   const server = await startFreshServer(resources, { upstreamUrl: upstream.url, concurrency: 64 });
   forgetPeak(server.pid);
   say(`queue ${batches}`);

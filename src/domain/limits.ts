@@ -85,7 +85,7 @@ export const LANE_PAUSE_BASE_MS = 250;
 /** An upstream that asks for a longer wait is asked again after this. */
 export const LANE_PAUSE_MAX_MS = 5 * minute;
 /** A window that stopped growing is tried a little larger this often: upstreams gain capacity too. */
-export const LANE_GROWTH_PROBE_MS = 30 * second;
+export const LANE_GROWTH_PROBE_MS = 10 * second;
 /** A batch's rate is taken over about this long: shorter flickers, longer sees a late batch too late. */
 export const BATCH_RATE_SPAN_MS = 10 * second;
 

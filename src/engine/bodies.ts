@@ -55,13 +55,14 @@ export class Bodies {
     for (;;) {
       const current = this.#current;
       if (current && item >= current.start && item < current.end) return this.#slice(current, item);
-      // Retries go back to an earlier item: those are read alone and leave the blocks as they are. So is what comes after the end.
+      // Retries go back to an earlier item: those are read alone and leave the blocks as they are. So is what comes after the close.
       if (!this.#counted || (current && item < current.start)) return this.#read(item, item + 1);
       this.#next ??= this.#readAhead(current ? current.end : item);
       const next = this.#next;
       if (item < next.from) return this.#read(item, item + 1);
       const block = await next.block;
       if (this.#next === next) this.#advance(block);
+      if (item < block.end) return this.#slice(block, item);
     }
   }
 

@@ -18,6 +18,8 @@ export type JournalDeps = {
   readonly onFatal: (error: unknown) => void;
 };
 
+const nothing = { lines: 0, bytes: 0 };
+
 export class Journal {
   readonly #log: Log;
   readonly #world: World;
@@ -28,7 +30,11 @@ export class Journal {
   readonly #pins = new Map<number, number>();
   #added: Outcome[] = [];
   #unsynced: Outcome[] = [];
+  /** Since the last sync began; those it covers are unsynced, too, until it ends. */
   #unsyncedBytes = 0;
+  #inSync: { readonly lines: number; readonly bytes: number } = nothing;
+  /** Files being removed: seals end side by side, and a file cannot go twice. */
+  readonly #leaving = new Set<number>();
   #syncing: Promise<void> | null = null;
 
   constructor(deps: JournalDeps) {
@@ -79,7 +85,8 @@ export class Journal {
 
   /** Sending waits while this is so. */
   isFull(): boolean {
-    return this.#unsynced.length >= UNSYNCED_LINES_MAX || this.#unsyncedBytes >= UNSYNCED_BYTES_MAX;
+    const { lines, bytes } = this.#inSync;
+    return this.#unsynced.length + lines >= UNSYNCED_LINES_MAX || this.#unsyncedBytes + bytes >= UNSYNCED_BYTES_MAX;
   }
 
   /** Outcomes found in the log at the start: they pin their files until they are sealed. */
@@ -103,9 +110,11 @@ export class Journal {
     const files = this.#log.files();
     const current = files.at(-1);
     for (const file of files) {
-      if (file === current || (this.#pins.get(file) ?? 0) > 0) continue;
+      if (file === current || (this.#pins.get(file) ?? 0) > 0 || this.#leaving.has(file)) continue;
       this.#pins.delete(file);
+      this.#leaving.add(file);
       await this.#log.remove(file).catch(this.#onFatal);
+      this.#leaving.delete(file);
     }
   }
 
@@ -118,6 +127,15 @@ export class Journal {
     return new Promise((resolve) => this.#world.timers.after(SYNC_REST_MS, resolve));
   }
 
+  /** A full disk leaves the file as it is, larger than wanted; the next sync tries again. */
+  async #rotate(): Promise<void> {
+    try {
+      await this.#log.rotate();
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+    }
+  }
+
   async #sync(): Promise<void> {
     try {
       while (this.#unsynced.length > 0) {
@@ -125,13 +143,15 @@ export class Journal {
         const bytes = this.#unsyncedBytes;
         this.#unsynced = [];
         this.#unsyncedBytes = 0;
+        this.#inSync = { lines: outcomes.length, bytes };
         const startedMs = this.#world.clock.monotonicMs();
         await this.#log.sync();
+        this.#inSync = nothing;
         const durationMs = this.#world.clock.monotonicMs() - startedMs;
         this.#world.emit({ kind: 'journal_synced', lines: outcomes.length, bytes, durationMs });
         this.#onSynced(outcomes);
         if (this.#unsynced.length < SYNC_AT_ONCE_LINES) await this.#rest();
-        if (this.#log.size() >= JOURNAL_FILE_BYTES) await this.#log.rotate();
+        if (this.#log.size() >= JOURNAL_FILE_BYTES) await this.#rotate();
       }
     } catch (error) {
       this.#onFatal(error);

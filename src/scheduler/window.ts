@@ -1,12 +1,12 @@
 /**
  * How many requests a lane may have in flight: learnt from what more of them brought.
  *
- *   growing ──(an epoch brought no more than the one before the growth)──► holding, at the size before ──(30 s)──► growing, by a quarter
+ *   growing ──(an epoch brought no more than the one before the growth)──► holding, at the size before ──(10 s)──► growing, by a quarter
  *      ▲                                                                                                                │
  *      └───────────── growing by a quarter ◄── past half of where it was ◄── halved (429, 529, timeout) ◄────────────────┘
  *
  * W1 1 <= size <= cap.
- * W2 An epoch is about `size` completions while the window was full; it is abandoned as soon as demand lacks, because then its rate says
+ * W2 An epoch is about `size` completions, and a quarter of a second at least, while the window was full; it is abandoned as soon as demand lacks, because then its rate says
  *    nothing, and after that the first `size` completions are not measured: a window that is just filled answers late, then all at once.
  * W3 A growth must bring its part of 5 % for a doubling, or it is taken back; but up to half of what was borne before a storm it is free.
  */
@@ -18,6 +18,7 @@ const QUARTER = 1.25;
 const RISE_BY_DOUBLING = 0.05;
 /** A rate over fewer completions is more noise than rate. */
 const EPOCH_COMPLETIONS_MIN = 16;
+const EPOCH_MS_MIN = 250;
 /** So many windows make an epoch when a quarter is on trial: its rise is a quarter of a doubling's, and noise falls with the root. */
 const QUARTER_EPOCHS = 4;
 
@@ -66,8 +67,9 @@ export class Window {
     if (this.#epochStartMs === null) return;
     this.#epochCompletions += 1;
     if (this.#epochCompletions === 0) this.#epochStartMs = nowMs;
-    if (this.#epochCompletions < this.#epochLength()) return;
-    const rate = this.#epochCompletions / Math.max(nowMs - this.#epochStartMs, 0.001);
+    const elapsedMs = nowMs - this.#epochStartMs;
+    if (this.#epochCompletions < this.#epochLength() || elapsedMs < this.#epochMs()) return;
+    const rate = this.#epochCompletions / Math.max(elapsedMs, 0.001);
     this.#epochStartMs = nowMs;
     this.#epochCompletions = 0;
     this.#learn(rate, nowMs);
@@ -124,6 +126,11 @@ export class Window {
     if (this.#recovering()) return this.#size;
     const completions = Math.max(this.#size, EPOCH_COMPLETIONS_MIN);
     return this.#factor === QUARTER ? QUARTER_EPOCHS * completions : completions;
+  }
+
+  /** A short epoch measures the last pause of the machine, not the upstream. What is free to grow need not be measured. */
+  #epochMs(): number {
+    return this.#recovering() ? 0 : EPOCH_MS_MIN;
   }
 
   #resize(size: number): void {
