@@ -22,7 +22,8 @@ test('a server killed again and again gives exactly one line for every request',
   const upstream = await startUpstream({ profile: { latencyMs: 32, latencySigma: 0.25 } });
   t.after(() => upstream.stop());
   const data = await scratchFolder(t);
-  const start = (): Promise<Server> => startServer(t, { data, upstream: `anthropic:${upstream.url}`, flags: ['--concurrency', String(CONCURRENCY)] });
+  const start = (): Promise<Server> =>
+    startServer(t, { data, upstream: `anthropic:${upstream.url}`, flags: ['--concurrency', String(CONCURRENCY)] });
   const { ids, body } = rows(REQUESTS);
   let server = await start();
   const { id } = await batchClient(server).create({ body });
@@ -31,9 +32,17 @@ test('a server killed again and again gives exactly one line for every request',
   for (let kill = 1; kill <= KILLS; kill += 1) {
     const { answers } = await upstream.stats();
     const target = answers + between(1, (REQUESTS - answers) / (KILLS + 1 - kill));
-    await until({ what: `${target} answers`, withinMs: 60_000, ask: async () => (await upstream.stats()).answers >= target });
+    await until({
+      what: `${target} answers`,
+      withinMs: 60_000,
+      ask: async () => (await upstream.stats()).answers >= target,
+    });
     await server.kill();
-    await until({ what: 'its calls are over', withinMs: 5_000, ask: async () => (await upstream.stats()).inFlight === 0 });
+    await until({
+      what: 'its calls are over',
+      withinMs: 5_000,
+      ask: async () => (await upstream.stats()).inFlight === 0,
+    });
     cutOff = (await upstream.stats()).cutOff;
     server = await start();
   }
@@ -57,7 +66,9 @@ test('a server killed while it takes a batch has it whole or not at all, and a c
   let answered = 0;
   let found = 0;
   let server = await startServer(t, { data });
-  const batches = Array.from({ length: KILLS }, (_, at) => rows(1_500, { from: at * 10_000, content: 'Once upon a midnight dreary. '.repeat(600) }));
+  const batches = Array.from({ length: KILLS }, (_, at) =>
+    rows(1_500, { from: at * 10_000, content: 'Once upon a midnight dreary. '.repeat(600) }),
+  );
   for (const { body } of batches) {
     const creating = batchClient(server)
       .create({ body })
@@ -86,7 +97,11 @@ test('a server killed while it takes a batch has it whole or not at all, and a c
 test('a cancel survives the kill that follows it', async (t) => {
   const upstream = await startUpstream({ profile: { faults: { hang: 1 }, hangMs: 600_000 } });
   t.after(() => upstream.stop());
-  const options = { data: await scratchFolder(t), upstream: `anthropic:${upstream.url}`, flags: ['--cancel-grace', '100ms'] };
+  const options = {
+    data: await scratchFolder(t),
+    upstream: `anthropic:${upstream.url}`,
+    flags: ['--cancel-grace', '100ms'],
+  };
   const first = await startServer(t, options);
   const { ids, body } = rows(5_000);
   const { id } = await batchClient(first).create({ body });

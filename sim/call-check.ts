@@ -39,7 +39,7 @@ function isStale(ledger: Ledger, batch: BatchTruth, call: Call): boolean {
 function checkAgain(ledger: Ledger, made: { batch: BatchTruth; call: Call; before: Call; name: string }): void {
   const { batch, call, before, name } = made;
   if (before.state === 'unpaid' || before.state === 'perhaps' || before.state === 'aborted') return;
-  if (ledger.passedOn(batch, before) || isStale(ledger, batch, call)) return;
+  if (ledger.passedOn(batch, before) || isStale(ledger, batch, call) || isStale(ledger, batch, before)) return;
   const records = batch.records.get(call.customId) ?? [];
   const record = records.findLast(({ life, atMs }) => life === before.life && atMs >= before.sentMs);
   if (!record) {

@@ -104,7 +104,9 @@ export class Host {
     if (!life || !node) return;
     this.#parts.world.note(`${this.name} is asked to stop`);
     this.#node = null;
-    await Promise.race([node.stop({ drainMs }), life.died]);
+    // A full catalog cannot take the leases back; they run out.
+    const stopped = node.stop({ drainMs }).catch((error: unknown) => this.#failedStop(error));
+    await Promise.race([stopped, life.died]);
     if (!life.alive) return;
     this.#parts.world.note(`${this.name} has stopped`);
     this.#end(life);
@@ -162,6 +164,10 @@ export class Host {
     if (!life.alive) return;
     if (!(error instanceof StorageFullError)) this.#parts.world.violate('recovery', `${this.name} did not start: ${textOf(error)}`);
     this.#end(life);
+  }
+
+  #failedStop(error: unknown): void {
+    if (!(error instanceof StorageFullError)) this.#parts.world.violate('recovery', `${this.name} did not stop: ${textOf(error)}`);
   }
 
   #fatal(life: Life, error: unknown): void {

@@ -7,10 +7,12 @@ const { values } = parseArgs({ options: { seeds: { type: 'string', default: '300
 
 let missed = 0;
 for (const bug of plantedBugs.filter(({ name }) => values.only === undefined || name.includes(values.only))) {
+  const startedMs = performance.now();
   const found = await find(bug, Number(values.seeds));
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
   if (found === null) missed += 1;
   const result = found === null ? 'NOT FOUND' : `seed ${found.seed}${found.promise === bug.promise ? '' : `, as "${found.promise}"`}`;
-  console.log(`${bug.promise.padEnd(24)} ${bug.name.padEnd(56)} ${result}`);
+  console.log(`${bug.promise.padEnd(24)} ${bug.name.padEnd(56)} ${result} (${seconds} s)`);
 }
 console.log(missed === 0 ? `all ${plantedBugs.length} found` : `${missed} of ${plantedBugs.length} not found`);
 process.exitCode = missed === 0 ? 0 : 1;

@@ -275,9 +275,10 @@ const counted: readonly PlantedBug[] = [
     name: 'a count is lost in the row',
     promise: 'counts',
     plant: innerPlant((catalog, run) => ({
-      answered: async (batchId) => {
-        await catalog.answered(batchId);
-        run('update batches set succeeded = max(0, succeeded - 1) where id = :batchId', { batchId });
+      seal: async (seal) => {
+        const sealed = await catalog.seal(seal);
+        run('update batches set succeeded = max(0, succeeded - 1) where id = :id', { id: seal.batchId });
+        return sealed;
       },
     })),
   },

@@ -28,7 +28,7 @@ export type Report = {
 
 const minute = 60_000;
 /** A hanging call ends by its timeout of ten minutes, three times over; a jumped clock is distrusted for ten. */
-const endsWithinMs = 60 * minute;
+const endsWithinMs = 45 * minute;
 
 export async function simulate(seed: number, plant: Plant = nothingPlanted): Promise<Report> {
   const world = new SimWorld(seed);
@@ -109,7 +109,7 @@ async function play(scene: Scene): Promise<void> {
   const ended = () => left === 0 && [...ledger.batches.values()].every(({ endedMs }) => endedMs !== null);
   const quiet = await world.run({ until: ended, forMs: endsWithinMs });
   if (world.violation) return;
-  if (!quiet) world.violate('every batch ends', `after an hour without faults: ${stuck(scene)}`);
+  if (!quiet) world.violate('every batch ends', `after 45 minutes without faults: ${stuck(scene)}`);
   await world.run({ until: () => false, forMs: 3_000 });
   if (!world.violation) checkEnd(scene);
   if (!world.violation && scene.random.chance(0.25)) await checkCleaning(scene);

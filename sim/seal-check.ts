@@ -78,7 +78,7 @@ function checkHonest(parts: Parts, made: { batch: BatchTruth; line: Line; record
   }
   if (type === 'expired') {
     const { highest } = parts.database.get<{ highest: number }>('select highest from clock')!;
-    if (highest < batch.expiresAt) world.violate('cancel and expiry', `${name} is expired before its time`);
+    if (Math.max(highest, world.highestWallMs * 1_000, world.wallMs() * 1_000) < batch.expiresAt) world.violate('cancel and expiry', `${name} is expired before its time`);
     return;
   }
   if (type === 'errored' && rows.get(line.custom_id) === 'faulty') return;

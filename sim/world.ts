@@ -11,6 +11,8 @@ import { Random } from './random.ts';
 type Event = HeapEntry & { readonly atMs: number; readonly sequence: number; readonly callback: () => void };
 
 const traceLines = 200;
+/** The largest honest histories have a tenth of it. */
+const eventsMax = 300_000;
 /** 2026-01-01, so that times look like times. */
 const firstWallMs = 1_767_225_600_000;
 
@@ -30,6 +32,8 @@ export class SimWorld {
   readonly trace: string[] = [];
   violation: Violation | null = null;
   lastNote = '';
+  /** Of the times before a jump: what was judged by it was judged rightly. */
+  highestWallMs = 0;
   nowMs = 0;
   events = 0;
   #wallAheadMs = firstWallMs;
@@ -51,6 +55,7 @@ export class SimWorld {
   }
 
   jumpWall(byMs: number): void {
+    this.highestWallMs = Math.max(this.highestWallMs, this.wallMs());
     this.#wallAheadMs += byMs;
     this.note(`wall clock jumps by ${Math.round(byMs)} ms`);
   }
@@ -98,6 +103,7 @@ export class SimWorld {
       this.nowMs = event.atMs;
       this.events += 1;
       event.callback();
+      if (this.events > eventsMax) this.violate('every batch ends', `nothing comes to rest within ${eventsMax} events`);
     }
   }
 }

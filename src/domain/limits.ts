@@ -112,6 +112,8 @@ export const CHUNK_LINES_MAX = 1_000;
 export const CHUNK_BYTES_MAX = 4 * MiB;
 /** Lines of all batches waiting for their seal; above it the largest is sealed early. */
 export const UNSEALED_BYTES_MAX = 64 * MiB;
+/** Where early seals do not keep up, above this sending waits. */
+export const UNSEALED_BYTES_PAUSE = 128 * MiB;
 /** One read of a chunk for a download. */
 export const RESULTS_READ_BYTES = 512 * KiB;
 /** How long work waits before it tries a full disk again. */

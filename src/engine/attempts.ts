@@ -72,6 +72,11 @@ export class Attempts {
       this.#flights.delete(flight.attempt);
       return this.#deps.onUnreadable(flight, error);
     }
+    // While its body was read its batch may have begun to close, or its lease have passed on: it is not worth paying for.
+    if (flight.stopped === null && (span.lost || span.run.closing !== null)) {
+      this.#flights.delete(flight.attempt);
+      return this.#deps.onEnd(flight, aborted);
+    }
     let result: FlightEnd;
     try {
       result = await upstream.call({ params, version, betas, signal: controller.signal });

@@ -7,7 +7,7 @@
  */
 import type { Dialect } from '../dialects/dialect.ts';
 import type { Batch } from '../domain/batch.ts';
-import { DISK_RETRY_MS, SWEEP_MS } from '../domain/limits.ts';
+import { DISK_RETRY_MS, MODEL_LENGTH_MAX, SWEEP_MS, UNSEALED_BYTES_PAUSE } from '../domain/limits.ts';
 import type { OutcomeKind, RequestError } from '../domain/outcome.ts';
 import type { Usage } from '../domain/tally.ts';
 import type { Blobs } from '../ports/blobs.ts';
@@ -154,6 +154,7 @@ export class Engine {
       this.#ended = [];
     }
     this.#hold('unsynced', this.#journal.isFull());
+    this.#hold('unsealed', this.#sealer.unsealedBytes() > UNSEALED_BYTES_PAUSE);
     const inputs = this.#inputs;
     this.#inputs = [];
     const nowMs = this.#deps.world.clock.monotonicMs();
@@ -185,7 +186,7 @@ export class Engine {
     }
     if (end.kind === 'message') {
       const line = this.#deps.dialect.succeededLine(span.index.customId(item), end.message);
-      this.#outcome({ span, item, kind: 'succeeded', line, usage: end.usage, model: end.model, upstream });
+      this.#outcome({ span, item, kind: 'succeeded', line, usage: end.usage, model: modelNamed(end.model) ?? span.segment.model, upstream });
     } else if (end.kind === 'refused') {
       const line = this.#deps.dialect.failedLine(span.index.customId(item), 'errored', end.error);
       this.#outcome({ span, item, kind: 'errored', line, usage: null, model: span.segment.model, upstream });
@@ -236,6 +237,7 @@ export class Engine {
   #sealed(run: BatchRun, outcomes: readonly Outcome[], batch: Batch): void {
     this.#journal.sealed(outcomes);
     this.#spans.sealed(run, outcomes, batch);
+    if (this.#pausedBy.has('unsealed')) this.#schedule();
     const counts = new Map<OutcomeKind, number>();
     for (const { kind } of outcomes) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     for (const [outcome, count] of counts) this.#deps.world.emit({ kind: 'outcomes', outcome, count });
@@ -310,6 +312,11 @@ export class Engine {
     this.#stopped = true;
     this.#deps.onFatal(error);
   }
+}
+
+/** Usage is counted under the model that answered, if it names itself sensibly: journal and catalog hold no novels. */
+function modelNamed(model: string): string | null {
+  return model.length > 0 && model.length <= MODEL_LENGTH_MAX ? model : null;
 }
 
 function attemptResult(end: Exclude<FlightEnd['end'], { kind: 'message' | 'refused' }>): AttemptResult {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { BodyError, EnvelopeSlicer, LineSlicer } from '../bytes/slice.ts';
 import type { Dialect } from '../dialects/dialect.ts';
-import { AppError } from '../domain/errors.ts';
+import { AppError, StorageFullError } from '../domain/errors.ts';
 import { BLOB_WRITES_MAX, BODY_BYTES_MAX, IDEMPOTENCY_WINDOW_MS, REQUESTS_PER_BATCH_MAX, RESEND_WINDOW_MS } from '../domain/limits.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Acceptance, Accepted, Catalog } from '../ports/catalog.ts';
@@ -22,17 +22,21 @@ export type Intaken = { readonly accepted: Accepted; readonly segments: readonly
 /** Nothing is accepted unless this resolves; whatever it wrote before failing is deleted, or is garbage for the janitor. */
 export async function intake(deps: IntakeDeps, request: CreateBatch, batchId: string): Promise<Intaken> {
   const writes = new Writes(deps.blobs);
+  let asked = false;
   try {
     const packer = new Packer(`${request.workspaceId}/${batchId}`, (pack) => writes.start(pack));
     const body = await receive({ deps, request, packer, writes });
     packer.end();
     await writes.finished();
     if (request.signal.aborted) throw new AppError('invalid_request', 'The client went away before its batch was accepted.');
-    const accepted = await deps.catalog.accept(acceptance(deps, request, { batchId, body, segments: packer.segments }));
+    const asking = acceptance(deps, request, { batchId, body, segments: packer.segments });
+    asked = true;
+    const accepted = await deps.catalog.accept(asking);
     if (accepted.kind !== 'accepted') await writes.undo();
     return { accepted, segments: packer.segments, bytes: body.bytes };
   } catch (error) {
-    await writes.undo();
+    // An accept whose answer was lost may have been carried out: its blobs then hold requests, else they are the janitor's.
+    if (!asked || error instanceof StorageFullError) await writes.undo();
     throw error;
   }
 }

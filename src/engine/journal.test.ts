@@ -125,7 +125,7 @@ test('a file is removed when its last outcome is sealed, unless it is the curren
   await settle();
   assert.deepEqual(subject.log.files(), [1, 2]);
   subject.journal.sealed([b!, c!]);
-  await subject.journal.removeFinished();
+  await settle();
   assert.deepEqual(subject.log.files(), [2]);
 });
 
@@ -135,7 +135,6 @@ test('seals that end together remove a file once', async () => {
   subject.journal.sealed([a!]);
   subject.journal.sealed([b!]);
   subject.journal.sealed([]);
-  await subject.journal.removeFinished();
   await settle();
   assert.deepEqual(subject.log.removed, [1]);
   assert.deepEqual(subject.fatal, []);
@@ -157,7 +156,7 @@ test('replayed outcomes pin their files until they are sealed', async () => {
   await subject.journal.removeFinished();
   assert.deepEqual(subject.log.files(), [1, 2]);
   subject.journal.sealed([replayed]);
-  await subject.journal.removeFinished();
+  await settle();
   assert.deepEqual(subject.log.files(), [2]);
 });
 

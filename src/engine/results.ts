@@ -2,7 +2,7 @@
 import type { Batch } from '../domain/batch.ts';
 import { RESULTS_READ_BYTES } from '../domain/limits.ts';
 import type { Blobs } from '../ports/blobs.ts';
-import type { Catalog, ChunkRow } from '../ports/catalog.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { Results } from './contract.ts';
 
 const chunksPage = 1_000;
@@ -29,24 +29,28 @@ async function* readRange(parts: { catalog: Catalog; blobs: Blobs; batch: Batch 
 type Piece = { readonly blob: string; readonly start: number; readonly end: number };
 
 async function* pieces(parts: { catalog: Catalog; batch: Batch }, range: { start: number; end: number }): AsyncIterable<Piece> {
-  for await (const chunk of chunks(parts)) {
-    if (chunk.offset >= range.end) return;
-    const from = Math.max(range.start, chunk.offset);
-    const to = Math.min(range.end, chunk.offset + chunk.bytes);
-    for (let at = from; at < to; at += RESULTS_READ_BYTES) {
-      const start = chunk.blobOffset + at - chunk.offset;
-      yield { blob: chunk.blob, start, end: start + Math.min(RESULTS_READ_BYTES, to - at) };
-    }
-  }
-}
-
-async function* chunks({ catalog, batch }: { catalog: Catalog; batch: Batch }): AsyncIterable<ChunkRow> {
+  let at = range.start;
   let after = -1;
-  for (;;) {
-    const page = await catalog.chunks({ batchId: batch.id, after, limit: chunksPage });
-    yield* page;
-    const last = page.at(-1);
-    if (!last || page.length < chunksPage) return;
-    after = last.sequence;
+  let searchedFor = -1;
+  while (at < range.end) {
+    const page = await parts.catalog.chunks({ batchId: parts.batch.id, after, limit: chunksPage });
+    const [first] = page;
+    if (first && first.offset <= at) {
+      for (const chunk of page) {
+        const end = Math.min(range.end, chunk.offset + chunk.bytes);
+        while (at < end) {
+          const to = Math.min(end, at + RESULTS_READ_BYTES);
+          const toBlob = chunk.blobOffset - chunk.offset;
+          yield { blob: chunk.blob, start: at + toBlob, end: to + toBlob };
+          at = to;
+        }
+      }
+      after = page.at(-1)!.sequence;
+    } else {
+      // Chunks merged since the last page are one row under the number of their first: it is looked for from the beginning, once.
+      if (after === -1 || searchedFor === at) throw new Error(`the results of ${parts.batch.id} have no byte ${at}`);
+      searchedFor = at;
+      after = -1;
+    }
   }
 }

@@ -106,6 +106,7 @@ export class Sealer {
       pending.sealing = false;
       if (pending.outcomes.length === 0) this.#pending.delete(run);
       this.consider(run);
+      if (this.#bytes > UNSEALED_BYTES_MAX) this.#forceLargest();
       if (this.#running < SEALS_MAX) for (const other of this.#pending.keys()) this.consider(other);
       if (this.#pending.size === 0) this.#waiters.splice(0).forEach((resolve) => resolve());
     }
@@ -133,10 +134,12 @@ export class Sealer {
    */
   async #sealUntilRoom(run: BatchRun, outcomes: readonly Outcome[]): Promise<Sealed> {
     const { world, onStorage } = this.#deps;
+    // One name for all attempts: another blob each time would fill a full disk further.
+    const blob = `${run.batch.workspaceId}/${run.batch.id}/r-${Buffer.from(world.chance.bytes(9)).toString('hex')}`;
     let wasFull = false;
     for (;;) {
       try {
-        const sealed = await this.#sealOnce(run, outcomes);
+        const sealed = await this.#sealOnce(run, outcomes, blob);
         if (wasFull) onStorage(false);
         return sealed;
       } catch (error) {
@@ -150,16 +153,15 @@ export class Sealer {
     }
   }
 
-  async #sealOnce(run: BatchRun, outcomes: readonly Outcome[]): Promise<Sealed> {
+  async #sealOnce(run: BatchRun, outcomes: readonly Outcome[], blob: string): Promise<Sealed> {
     const { catalog, blobs, world, node } = this.#deps;
     const startedMs = world.clock.monotonicMs();
-    const { id: batchId, workspaceId } = run.batch;
+    const batchId = run.batch.id;
     const bytes = outcomes.reduce((sum, outcome) => sum + outcome.line.length, 0);
     const lines = outcomes.map((outcome) => outcome.line);
     const index = encodeChunkIndex(
       outcomes.map(({ span, item, kind, line }) => ({ bytes: line.length, ordinal: span.index.ordinal(item), kind })),
     );
-    const blob = `${workspaceId}/${batchId}/r-${Buffer.from(world.chance.bytes(9)).toString('hex')}`;
     await blobs.put(blob, [Buffer.concat(lines), index]);
     const chunk = { blob, bytes, lines: outcomes.length, blobOffset: 0, indexOffset: bytes, indexBytes: index.length };
     const sealed = await catalog.seal({ node, batchId, chunk, leases: leasesOf(outcomes), tally: tallyOf(outcomes) });
@@ -173,6 +175,10 @@ export class Sealer {
     const stale = new Set(leases.map(leaseText));
     const dropped = outcomes.filter(({ span }) => stale.has(leaseText(span.lease)));
     this.#deps.onStale([...new Set(dropped.map(({ span }) => span))], dropped);
+    const [first] = outcomes;
+    const pending = first && this.#pending.get(first.span.run);
+    // They were enough for a seal, or told to be one; nothing else may come that would seal them.
+    if (pending) pending.forced = true;
     this.add(outcomes.filter(({ span }) => !stale.has(leaseText(span.lease))));
   }
 }

@@ -1,16 +1,22 @@
 /** What the engine's tests share: a world whose time only the test moves, blobs in memory, a log in memory, held spans. */
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { scratchFolder } from '../../test/support/scratch-folder.ts';
 import { encodeSegmentIndex, SegmentIndex } from '../bytes/segment-index.ts';
 import { StorageFullError } from '../domain/errors.ts';
 import type { Batch } from '../domain/batch.ts';
 import { noCounts } from '../domain/outcome.ts';
 import { bitmap, type IndexEntry, type Segment } from '../domain/segment.ts';
 import { BlobMissingError, type BlobListing, type BlobRange, type Blobs } from '../ports/blobs.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { Log } from '../ports/log.ts';
 import type { World } from '../ports/world.ts';
+import { openSqliteCatalog } from '../stores/sqlite/catalog.ts';
 import type { NightshiftEvent } from '../telemetry/events.ts';
 import type { CallResult, Upstream } from '../upstreams/upstream.ts';
 import { readFrames } from '../bytes/frame.ts';
 import { Bodies, BodyBudget } from './bodies.ts';
+import type { CreateBatch } from './contract.ts';
 import { createRun, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
 
 /** Lets everything that waits for nothing but promises go on. */
@@ -98,8 +104,9 @@ export class MemoryBlobs implements Blobs {
 
   async put(key: string, parts: readonly Uint8Array[]): Promise<void> {
     await this.before('put', key);
-    if (this.stored.has(key)) throw new Error(`blob ${key} is written twice`);
-    this.stored.set(key, { bytes: Buffer.concat(parts), modifiedMs: this.#wallMs() });
+    const bytes = Buffer.concat(parts);
+    if (!(this.stored.get(key)?.bytes.equals(bytes) ?? true)) throw new Error(`blob ${key} has other bytes`);
+    this.stored.set(key, { bytes, modifiedMs: this.#wallMs() });
   }
 
   async get(key: string, range: BlobRange): Promise<Uint8Array> {
@@ -183,7 +190,7 @@ export class FakeLog implements Log {
   /** Like a file of a disk: it goes a moment later, and cannot go twice. */
   async remove(file: number): Promise<void> {
     if (!this.files().includes(file)) return;
-    await settle();
+    await Promise.resolve();
     if (this.removed.includes(file)) throw new Error(`ENOENT: file ${file} is gone already`);
     this.removed.push(file);
     this.#files = this.#files.filter(({ number }) => number !== file);
@@ -270,3 +277,32 @@ export const messageResult: CallResult = {
   status: 200,
   headroom: null,
 };
+
+/** The real catalog, in a file of its own, by the world's clock. */
+export async function openCatalog(test: TestContext, world: World): Promise<Catalog> {
+  const catalog = openSqliteCatalog({ path: join(await scratchFolder(test), 'catalog.sqlite'), clock: world.clock });
+  test.after(() => catalog.close());
+  return catalog;
+}
+
+export function paramsText(model = 'model-a', content = 'hi'): string {
+  return JSON.stringify({ model, max_tokens: 16, messages: [{ role: 'user', content }] });
+}
+
+/** The body of a create call, in chunks of a few bytes less than a page. */
+export async function* bodyOf(requests: readonly string[], chunkBytes = 4_000): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(`{"requests":[${requests.join(',')}]}`);
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+}
+
+export function requestsOf(count: number, model?: string): string[] {
+  return Array.from({ length: count }, (_, at) => `{"custom_id":"id-${at}","params":${paramsText(model)}}`);
+}
+
+export function createOf(changes: Partial<CreateBatch> = {}): CreateBatch {
+  return {
+    ...{ workspaceId: 'wrkspc_a', keyId: 'apikey_a', version: '2023-06-01', betas: [], body: bodyOf(requestsOf(3)) },
+    ...{ format: 'json', resent: false, idempotencyKey: null, signal: new AbortController().signal },
+    ...changes,
+  };
+}

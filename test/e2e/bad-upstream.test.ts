@@ -16,7 +16,15 @@ const refusing: readonly FaultKind[] = ['status400'];
 /** Nothing was bought: asked again until it is answered. */
 const busy: readonly FaultKind[] = ['status429', 'status500', 'status503', 'status529'];
 /** Perhaps bought: three attempts, and then the request is errored. */
-const breaking: readonly FaultKind[] = ['reset', 'resetMidBody', 'hang', 'garbage', 'truncated', 'lengthMismatch', 'huge'];
+const breaking: readonly FaultKind[] = [
+  'reset',
+  'resetMidBody',
+  'hang',
+  'garbage',
+  'truncated',
+  'lengthMismatch',
+  'huge',
+];
 
 test('upstreams on their bad days', { concurrency: true }, async (t) => {
   const { server, upstreams } = await startLanes(t, {
@@ -35,7 +43,9 @@ test('upstreams on their bad days', { concurrency: true }, async (t) => {
   const mixed = async (name: string, count = ROWS): Promise<ReadonlyMap<string, ResultLine['result']>> => {
     const bad = rows(count, { model: `${name}-model` });
     const good = rows(count, { model: 'good-model', from: 1_000 });
-    const { id } = await client.create({ body: bodyOf(bad.requests.flatMap((request, at) => [request, good.requests[at] ?? ''])) });
+    const { id } = await client.create({
+      body: bodyOf(bad.requests.flatMap((request, at) => [request, good.requests[at] ?? ''])),
+    });
     await client.ended(id);
     const results = oneLineEach(await client.results(id), [...bad.ids, ...good.ids]);
     for (const row of good.ids) assert.equal(results.get(row)?.type, 'succeeded', `the neighbour ${row}`);
@@ -76,7 +86,11 @@ test('upstreams on their bad days', { concurrency: true }, async (t) => {
     }),
     t.test('an upstream that never answers holds up nobody else', async () => {
       const silent = await client.create({ body: rows(500, { model: 'silent-model' }).body });
-      await until({ what: 'it hangs', withinMs: 5_000, ask: async () => ((await upstreams['silent']?.stats())?.inFlight ?? 0) > 0 });
+      await until({
+        what: 'it hangs',
+        withinMs: 5_000,
+        ask: async () => ((await upstreams['silent']?.stats())?.inFlight ?? 0) > 0,
+      });
       const good = await client.create({ body: rows(200, { model: 'good-model', from: 5_000 }).body });
       assert.equal((await client.ended(good.id, 10_000)).request_counts.succeeded, 200);
       assert.equal((await client.retrieve(silent.id)).processing_status, 'in_progress');

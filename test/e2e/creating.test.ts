@@ -63,7 +63,8 @@ test('creates over real sockets', async (t) => {
 });
 
 function filesOf(server: Server): number {
-  return globSync('{blobs,tmp}/**/*', { cwd: server.data, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+  return globSync('{blobs,tmp}/**/*', { cwd: server.data, withFileTypes: true }).filter((entry) => entry.isFile())
+    .length;
 }
 
 /** Most of the body, until the server has written blobs of it; then a reset. */
@@ -92,7 +93,11 @@ async function opened(server: Server): Promise<ReturnType<typeof connect>> {
 }
 
 function headOf(server: Server, bytes: number): string {
-  const lines = ['POST /v1/messages/batches HTTP/1.1', `host: ${path.basename(server.url)}`, `x-api-key: ${server.key}`];
+  const lines = [
+    'POST /v1/messages/batches HTTP/1.1',
+    `host: ${path.basename(server.url)}`,
+    `x-api-key: ${server.key}`,
+  ];
   lines.push('anthropic-version: 2023-06-01', 'content-type: application/json', `content-length: ${bytes}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

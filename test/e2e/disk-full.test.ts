@@ -37,13 +37,21 @@ test('work that finds the disk full pauses, and goes on by itself when there is 
   if (disk === null) return;
   const upstream = await startUpstream({ profile: { latencyMs: 5 } });
   t.after(() => upstream.stop());
-  const server = await startServer(t, { data: path.join(disk, 'data'), upstream: `anthropic:${upstream.url}`, flags: ['--concurrency', '16'] });
+  const server = await startServer(t, {
+    data: path.join(disk, 'data'),
+    upstream: `anthropic:${upstream.url}`,
+    flags: ['--concurrency', '16'],
+  });
   const client = batchClient(server);
   const { ids, body } = rows(4_000);
   // Filled from the moment the first answers come, so that it is results which find no room.
   const { id } = await client.create({ body });
   const filler = fill(disk, 400 * KiB);
-  await until({ what: 'it says that the disk is full', withinMs: 20_000, ask: async () => server.log().includes('storage full') });
+  await until({
+    what: 'it says that the disk is full',
+    withinMs: 20_000,
+    ask: async () => server.log().includes('storage full'),
+  });
   await until({
     what: 'nothing is sent any more',
     withinMs: 10_000,
@@ -64,7 +72,8 @@ function fill(disk: string, freeBytes: number): string {
   const handle = openSync(file, 'w');
   const { bavail, bsize } = statfsSync(disk);
   const piece = Buffer.alloc(64 * KiB);
-  for (let left = bavail * bsize - freeBytes; left > 0; left -= piece.length) writeSync(handle, piece, 0, Math.min(left, piece.length));
+  for (let left = bavail * bsize - freeBytes; left > 0; left -= piece.length)
+    writeSync(handle, piece, 0, Math.min(left, piece.length));
   closeSync(handle);
   return file;
 }

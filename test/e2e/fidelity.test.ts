@@ -17,14 +17,21 @@ const MiB = 1024 * 1024;
 
 /** Each of these would come out otherwise if it were parsed and printed again. */
 const delicate: Readonly<Record<string, string>> = {
-  'keys in their order': '{"zebra":1,"max_tokens":16,"apple":2,"model":"m","messages":[{"content":"row-1","role":"user"}],"10":1,"2":2}',
-  'an integer beyond 2^53': '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-2"}],"seed":9007199254740993}',
-  'a number beyond doubles': '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-3"}],"huge":1e400,"tiny":-0.0,"same":1.0}',
+  'keys in their order':
+    '{"zebra":1,"max_tokens":16,"apple":2,"model":"m","messages":[{"content":"row-1","role":"user"}],"10":1,"2":2}',
+  'an integer beyond 2^53':
+    '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-2"}],"seed":9007199254740993}',
+  'a number beyond doubles':
+    '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-3"}],"huge":1e400,"tiny":-0.0,"same":1.0}',
   'a lone surrogate': '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-4 \\ud83d alone"}]}',
-  'duplicate keys': '{"model":"m","max_tokens":16,"note":"first","note":"second","messages":[{"role":"user","content":"row-5"}]}',
-  'unknown fields': '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-6"}],"from_the_future":{"a":[null,true]}}',
-  'four-byte UTF-8': '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-7 \u{1f989}\u{20bb7} moon"}]}',
-  'white space and escapes': '{ "model" : "m",\n\t"max_tokens":16,"messages":[{"role":"user","content":"row-8 \\u0041\\/\\u00e9"}] }',
+  'duplicate keys':
+    '{"model":"m","max_tokens":16,"note":"first","note":"second","messages":[{"role":"user","content":"row-5"}]}',
+  'unknown fields':
+    '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-6"}],"from_the_future":{"a":[null,true]}}',
+  'four-byte UTF-8':
+    '{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"row-7 \u{1f989}\u{20bb7} moon"}]}',
+  'white space and escapes':
+    '{ "model" : "m",\n\t"max_tokens":16,"messages":[{"role":"user","content":"row-8 \\u0041\\/\\u00e9"}] }',
 };
 
 test('params reach an upstream as the very bytes that were sent', async (t) => {
@@ -40,7 +47,7 @@ test('params reach an upstream as the very bytes that were sent', async (t) => {
 
 test('a request of ten megabytes reaches an upstream unchanged', async (t) => {
   const { server, upstream } = await started(t);
-  const params = paramsOf(`row-10 ${'The same words again. \u{1f319}'.repeat(10 * MiB / 26)}`);
+  const params = paramsOf(`row-10 ${'The same words again. \u{1f319}'.repeat((10 * MiB) / 26)}`);
   assert.ok(Buffer.byteLength(params) > 10 * MiB);
   await throughABatch(server, { body: bodyOf([requestOf({ id: 'row-10', params })]), headers: {} });
   assert.deepEqual((await upstream.rows())['row-10']?.hashes, [createHash('sha256').update(params).digest('hex')]);
@@ -66,10 +73,19 @@ test('version, betas and the own key go upstream; the key of the caller never do
 /** Each of these would come out otherwise if it were parsed and printed again; only the service tier is put in its place, and line ends outside of strings go. */
 const answers: readonly { readonly sent: string; readonly line: string }[] = [
   { sent: messageOf('"text":"row-0"'), line: messageOf('"text":"row-0"') },
-  { sent: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]'), line: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]') },
-  { sent: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0'), line: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0') },
+  {
+    sent: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]'),
+    line: messageOf('"text":"row-1 \\ud83d alone","n":[9007199254740993,1e400,-0.0]'),
+  },
+  {
+    sent: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0'),
+    line: messageOf('"text":"row-2 \u{1f989}","z":1,"a":2,"a":3,"1":0'),
+  },
   { sent: `\r\n${messageOf('\r\n\t"text" : "row-3 \\n"\n')}\n`, line: messageOf('\t"text" : "row-3 \\n"') },
-  { sent: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`), line: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`) },
+  {
+    sent: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`),
+    line: messageOf(`"text":"row-4 ${'long '.repeat(200_000)}"`),
+  },
 ];
 
 test('answers come back as the bytes that were received, on one line each', async (t) => {
@@ -80,7 +96,7 @@ test('answers come back as the bytes that were received, on one line each', asyn
     });
   });
   await once(upstream.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => void upstream.close().closeAllConnections());
+  t.after(() => upstream.close().closeAllConnections());
   const { port } = upstream.address() as AddressInfo;
   const server = await startServer(t, { upstream: `anthropic:http://127.0.0.1:${port}` });
   const lines = (await throughABatch(server, { body: rows(answers.length).body, headers: {} })).trimEnd().split('\n');
@@ -88,7 +104,10 @@ test('answers come back as the bytes that were received, on one line each', asyn
   for (const [at, { line }] of answers.entries()) {
     const own = lines.find((one) => one.startsWith(`{"custom_id":"row-${at}",`)) ?? '';
     const wanted = line.replace('"standard"', '"batch"');
-    assert.ok(own === `{"custom_id":"row-${at}","result":{"type":"succeeded","message":${wanted}}}`, `row-${at}: ${own.slice(0, 400)}`);
+    assert.ok(
+      own === `{"custom_id":"row-${at}","result":{"type":"succeeded","message":${wanted}}}`,
+      `row-${at}: ${own.slice(0, 400)}`,
+    );
   }
 });
 
@@ -104,7 +123,10 @@ async function started(t: TestContext): Promise<{ server: Server; upstream: Upst
   return { upstream, server: await startServer(t, { upstream: `anthropic:${upstream.url}`, env }) };
 }
 
-async function throughABatch(server: Server, sending: { body: string; headers: Readonly<Record<string, string>> }): Promise<string> {
+async function throughABatch(
+  server: Server,
+  sending: { body: string; headers: Readonly<Record<string, string>> },
+): Promise<string> {
   const client = batchClient(server);
   const { id } = await client.create(sending);
   const batch = await client.ended(id);

@@ -39,7 +39,10 @@ test('the programs of the official guide', { skip: documentsMissing }, async (t)
 
     await t.test(`${language}: create, and poll until it has ended`, async () => {
       created = idIn(await run(texts.create, server));
-      assert.match(await run(corrected(texts.poll, shortWaits[language]), server, created), /finished processing|ended/);
+      assert.match(
+        await run(corrected(texts.poll, shortWaits[language]), server, created),
+        /finished processing|ended/,
+      );
       assert.equal((await client.results(created)).length, 2);
     });
     await t.test(`${language}: create with prompt caching`, async () => {
@@ -87,7 +90,10 @@ const errorAccess: Readonly<Record<string, Corrections>> = {
 function textsOf(language: Language): Readonly<Record<(typeof programs)[number], string>> {
   const found = programsOf('002').filter((program) => program.language === language);
   assert.equal(found.length, programs.length, `the guide has ${programs.length} ${language} programs`);
-  return Object.fromEntries(programs.map((name, at) => [name, found[at]?.text])) as Record<(typeof programs)[number], string>;
+  return Object.fromEntries(programs.map((name, at) => [name, found[at]?.text])) as Record<
+    (typeof programs)[number],
+    string
+  >;
 }
 
 function runnerOf(t: TestContext, language: 'shell' | 'python' | 'typescript'): Run {

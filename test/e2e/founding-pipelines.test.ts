@@ -69,7 +69,8 @@ test('the pipelines of the founding documents', { skip: documentsMissing }, asyn
   await t.test("the course's fragments: classification, extraction, prompt caching", async () => {
     const fragments = course.filter(({ language }) => language === 'python').slice(1);
     assert.equal(fragments.length, 3);
-    for (const { text } of fragments) await run(courseNames + text.replaceAll('client.batches', 'client.messages.batches') + courseRest);
+    for (const { text } of fragments)
+      await run(courseNames + text.replaceAll('client.batches', 'client.messages.batches') + courseRest);
   });
 
   await t.test("the course's JSON lines are a batch as they are", async () => {

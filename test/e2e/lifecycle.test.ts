@@ -15,7 +15,11 @@ import { startUpstream, type Upstream, type UpstreamOptions } from '../support/u
 
 test('SIGTERM lets what is in flight finish, and the next start finishes the batch', async (t) => {
   const upstream = await upstreamFor(t, { profile: { latencyMs: 300 } });
-  const options = { data: await scratchFolder(t), upstream: `anthropic:${upstream.url}`, flags: ['--concurrency', '8'] };
+  const options = {
+    data: await scratchFolder(t),
+    upstream: `anthropic:${upstream.url}`,
+    flags: ['--concurrency', '8'],
+  };
   const first = await startServer(t, options);
   const { ids, body } = rows(40);
   const { id } = await batchClient(first).create({ body });
@@ -37,7 +41,12 @@ test('a create under way when SIGTERM comes is answered, and its batch is run by
   const { ids, body } = rows(1_000);
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(server.url).port) });
   const answer = text(socket);
-  const head = ['POST /v1/messages/batches HTTP/1.1', 'host: 127.0.0.1', `x-api-key: ${server.key}`, 'anthropic-version: 2023-06-01'];
+  const head = [
+    'POST /v1/messages/batches HTTP/1.1',
+    'host: 127.0.0.1',
+    `x-api-key: ${server.key}`,
+    'anthropic-version: 2023-06-01',
+  ];
   head.push('content-type: application/json', `content-length: ${body.length}`, 'connection: close', '', '');
   socket.write(head.join('\r\n') + body.slice(0, 10_000));
   // A request on another connection is answered after the server has read what came before it.
@@ -100,13 +109,25 @@ test('only its own user can look into the data folder', async (t) => {
 
 test('the log never holds a prompt, an answer or a key', async (t) => {
   const upstream = await upstreamFor(t, { profile: { faults: { status400: 0.2, garbage: 0.1, status500: 0.1 } } });
-  const marks = { prompt: 'xylophone-prompt', system: 'xylophone-system', upstreamKey: 'sk-xylophone-upstream', customId: 'xylophone-id' };
+  const marks = {
+    prompt: 'xylophone-prompt',
+    system: 'xylophone-system',
+    upstreamKey: 'sk-xylophone-upstream',
+    customId: 'xylophone-id',
+  };
   const env = { NIGHTSHIFT_UPSTREAM_API_KEY: marks.upstreamKey };
   const server = await startServer(t, { upstream: `anthropic:${upstream.url}`, flags: ['--log-level', 'trace'], env });
   const client = batchClient(server);
   const params = (at: number): string =>
-    JSON.stringify({ model: 'm', max_tokens: 16, system: marks.system, messages: [{ role: 'user', content: `row-${at} ${marks.prompt}` }] });
-  const requests = Array.from({ length: 50 }, (_, at) => requestOf({ id: `${marks.customId}-${at}`, params: params(at) }));
+    JSON.stringify({
+      model: 'm',
+      max_tokens: 16,
+      system: marks.system,
+      messages: [{ role: 'user', content: `row-${at} ${marks.prompt}` }],
+    });
+  const requests = Array.from({ length: 50 }, (_, at) =>
+    requestOf({ id: `${marks.customId}-${at}`, params: params(at) }),
+  );
   const { id } = await client.create({ body: bodyOf(requests) });
   await client.ended(id);
   assert.match(await client.rawResults(id), /quick brown fox/);
@@ -117,12 +138,17 @@ test('the log never holds a prompt, an answer or a key', async (t) => {
   await server.stop();
   const log = server.log();
   assert.ok(log.includes('"attempt"') && log.includes(id), 'it is a log at level trace');
-  for (const mark of ['xylophone', 'quick brown fox', testKey]) assert.ok(!log.includes(mark), `${mark} is in the log:\n${lineWith(log, mark)}`);
+  for (const mark of ['xylophone', 'quick brown fox', testKey])
+    assert.ok(!log.includes(mark), `${mark} is in the log:\n${lineWith(log, mark)}`);
 });
 
 test('a journal whose tail was torn is taken up again', async (t) => {
   const upstream = await upstreamFor(t, { profile: { latencyMs: 100 } });
-  const options = { data: await scratchFolder(t), upstream: `anthropic:${upstream.url}`, flags: ['--concurrency', '4'] };
+  const options = {
+    data: await scratchFolder(t),
+    upstream: `anthropic:${upstream.url}`,
+    flags: ['--concurrency', '4'],
+  };
   const first = await startServer(t, options);
   const { ids, body } = rows(30);
   const { id } = await batchClient(first).create({ body });

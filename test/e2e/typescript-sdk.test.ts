@@ -23,7 +23,9 @@ test('the official TypeScript SDKs', async (t) => {
     const { name, Client } = await load();
     const open = (server: Server): Anthropic => new Client({ baseURL: server.url, apiKey: server.key, maxRetries: 0 });
     await t.test(`${name}: a batch from create to its results`, () => throughABatch(open(fast).messages.batches));
-    await t.test(`${name}: the beta surface does the same`, () => throughABatch(open(fast).beta.messages.batches as unknown as Batches));
+    await t.test(`${name}: the beta surface does the same`, () =>
+      throughABatch(open(fast).beta.messages.batches as unknown as Batches),
+    );
     await t.test(`${name}: lists page by page in both directions`, () => listing(open(fast).messages.batches));
     await t.test(`${name}: canceling ends with canceled results`, () => canceling(open(slow).messages.batches));
     await t.test(`${name}: errors come as the SDK's classes`, () => errors({ Client, fast, slow }));
@@ -31,7 +33,9 @@ test('the official TypeScript SDKs', async (t) => {
 });
 
 async function throughABatch(batches: Batches): Promise<void> {
-  const created = await batches.create({ requests: [request('fine'), { ...request('broken'), params: { ...request('broken').params, messages: [] } }] });
+  const created = await batches.create({
+    requests: [request('fine'), { ...request('broken'), params: { ...request('broken').params, messages: [] } }],
+  });
   assert.match(created.id, /^msgbatch_01/);
   assert.equal(created.type, 'message_batch');
   assert.deepEqual(created.request_counts, { processing: 2, succeeded: 0, errored: 0, canceled: 0, expired: 0 });
@@ -60,7 +64,10 @@ async function listing(batches: Batches): Promise<void> {
   for await (const { id } of batches.list({ limit: 2, before_id: oldest })) backward.push(id);
   assert.deepEqual(backward.toSorted(), created.slice(1).toSorted());
   const page = await batches.list({ limit: 2, after_id: newest });
-  assert.deepEqual(page.data.map(({ id }) => id), [created[3], created[2]]);
+  assert.deepEqual(
+    page.data.map(({ id }) => id),
+    [created[3], created[2]],
+  );
   assert.equal(page.has_more, true);
 }
 
@@ -78,7 +85,10 @@ async function errors({ Client, fast, slow }: { Client: typeof Anthropic; fast: 
   const client = new Client({ baseURL: slow.url, apiKey: slow.key, maxRetries: 0 });
   const { batches } = client.messages;
   const { id } = await batches.create({ requests: [request('one')] });
-  await assert.rejects(client.get(`/v1/messages/batches/${id}/results`), (error) => error instanceof Client.NotFoundError && error.message.includes('has no available results'));
+  await assert.rejects(
+    client.get(`/v1/messages/batches/${id}/results`),
+    (error) => error instanceof Client.NotFoundError && error.message.includes('has no available results'),
+  );
   await assert.rejects(batches.results(id), /No batch `results_url`/);
   await assert.rejects(batches.delete(id), Client.BadRequestError);
   await assert.rejects(batches.retrieve('msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d'), Client.NotFoundError);
@@ -90,7 +100,10 @@ async function errors({ Client, fast, slow }: { Client: typeof Anthropic; fast: 
 }
 
 function request(customId: string): Anthropic.Messages.BatchCreateParams.Request {
-  return { custom_id: customId, params: { model: 'claude-test', max_tokens: 16, messages: [{ role: 'user', content: `Hello, ${customId}` }] } };
+  return {
+    custom_id: customId,
+    params: { model: 'claude-test', max_tokens: 16, messages: [{ role: 'user', content: `Hello, ${customId}` }] },
+  };
 }
 
 async function whenEnded(batches: Batches, id: string): Promise<Anthropic.Messages.MessageBatch> {

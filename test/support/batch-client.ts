@@ -51,8 +51,11 @@ export function batchClient({ url, key }: Target) {
     retrieve,
     rawResults,
     create: async (sending: Sending): Promise<BatchView> => await read<BatchView>(await send(sending)),
-    cancel: async (id: string): Promise<BatchView> => await read<BatchView>(await fetch(`${batches}/${id}/cancel`, { method: 'POST', headers })),
-    list: async (): Promise<readonly BatchView[]> => (await read<{ data: readonly BatchView[] }>(await get('?limit=1000'))).data,
+    cancel: async (id: string): Promise<BatchView> =>
+      await read<BatchView>(await fetch(`${batches}/${id}/cancel`, { method: 'POST', headers })),
+    remove: (id: string): Promise<Response> => fetch(`${batches}/${id}`, { method: 'DELETE', headers }),
+    list: async (): Promise<readonly BatchView[]> =>
+      (await read<{ data: readonly BatchView[] }>(await get('?limit=1000'))).data,
     ended: async (id: string, withinMs = ENDED_WITHIN_MS): Promise<BatchView> =>
       await until({
         what: `batch ${id} has ended`,
@@ -67,7 +70,10 @@ export function batchClient({ url, key }: Target) {
 }
 
 /** Exactly one line for each of these ids, whatever the order; returns them by id. */
-export function oneLineEach(lines: readonly ResultLine[], ids: readonly string[]): ReadonlyMap<string, ResultLine['result']> {
+export function oneLineEach(
+  lines: readonly ResultLine[],
+  ids: readonly string[],
+): ReadonlyMap<string, ResultLine['result']> {
   const found = new Map(lines.map(({ custom_id, result }) => [custom_id, result]));
   assert.equal(lines.length, ids.length, 'lines and requests are as many');
   assert.equal(found.size, lines.length, 'no request has two lines');

@@ -1,22 +1,25 @@
 /** Official SDKs that are no dependency of the project, installed when a test first wants them, into folders that git ignores. */
+import type * as SdkModule from '@anthropic-ai/sdk';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './sources.ts';
 
+export type Sdk = typeof SdkModule;
+
 const SDK_ZERO = '0.137.0';
 const INSTALL_MS_MAX = 120_000;
 
 /** The last line of the TypeScript SDK that sends version 2023-06-01 and `x-api-key`; its types are near enough to those of 1.x. */
-export async function sdkZero(): Promise<typeof import('@anthropic-ai/sdk')> {
+export async function sdkZero(): Promise<Sdk> {
   const folder = path.join(root, '.runtime', `sdk-${SDK_ZERO}`);
   const sdk = path.join(folder, 'node_modules', '@anthropic-ai', 'sdk');
   if (!existsSync(path.join(sdk, 'package.json'))) {
     const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     run('npm', ['install', '--prefix', folder, ...quiet, `@anthropic-ai/sdk@${SDK_ZERO}`]);
   }
-  return (await import(pathToFileURL(path.join(sdk, 'index.mjs')).href)) as typeof import('@anthropic-ai/sdk');
+  return (await import(pathToFileURL(path.join(sdk, 'index.mjs')).href)) as Sdk;
 }
 
 /** The Python of a virtual environment that has this `anthropic`, such as `1.13.0` or `>=2,<3`; `name` is its folder in .venv. */

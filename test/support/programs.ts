@@ -26,7 +26,11 @@ export async function runProgram(test: TestContext, { command, list, server, fol
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: PROGRAM_MS_MAX,
   });
-  const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
   if (code !== 0) throw new Error(`${command} ended with ${code ?? signal}:\n${stdout}\n${stderr}`);
   return stdout;
 }

@@ -3,7 +3,10 @@
 export type Rows = { readonly ids: readonly string[]; readonly requests: readonly string[]; readonly body: string };
 
 /** `content` is told after the marker; `from` is the first number. */
-export function rows(count: number, options: { readonly from?: number; readonly content?: string; readonly model?: string } = {}): Rows {
+export function rows(
+  count: number,
+  options: { readonly from?: number; readonly content?: string; readonly model?: string } = {},
+): Rows {
   const { from = 0, content = 'Say something short.', model = 'test-model' } = options;
   const ids = Array.from({ length: count }, (_, at) => `row-${from + at}`);
   const requests = ids.map((id) => requestOf({ id, params: paramsOf(`${id} ${content}`, model) }));

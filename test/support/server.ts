@@ -51,7 +51,11 @@ export async function startServer(test: TestContext, options: ServerOptions = {}
   test.after(() => end('SIGKILL'));
   const url = await listening(child, output);
   return {
-    ...{ url, key: testKey, pid: child.pid ?? 0, data, exited },
+    url,
+    key: testKey,
+    pid: child.pid ?? 0,
+    data,
+    exited,
     log: () => output.stderr,
     signal: (name) => void child.kill(name),
     stop: () => end('SIGTERM'),
@@ -60,7 +64,9 @@ export async function startServer(test: TestContext, options: ServerOptions = {}
 }
 
 /** Runs the command to its end, for starts that are refused. */
-export async function runServer(options: ServerOptions & { readonly data: string }): Promise<Exit & { readonly stderr: string }> {
+export async function runServer(
+  options: ServerOptions & { readonly data: string },
+): Promise<Exit & { readonly stderr: string }> {
   const child = launch(options);
   const closed = once(child, 'close');
   const stderr = child.stderr === null ? '' : await text(child.stderr);
@@ -68,12 +74,30 @@ export async function runServer(options: ServerOptions & { readonly data: string
   return { code, signal, stderr };
 }
 
-function launch({ data, flags = [], env = {}, upstream = 'simulator' }: ServerOptions & { readonly data: string }): ChildProcess {
+function launch({
+  data,
+  flags = [],
+  env = {},
+  upstream = 'simulator',
+}: ServerOptions & { readonly data: string }): ChildProcess {
   const command = path.join(root, 'bin', 'nightshift.js');
-  const list = [command, 'serve', '--port', '0', '--data', data, ...(upstream === null ? [] : ['--upstream', upstream]), ...flags];
+  const list = [
+    command,
+    'serve',
+    '--port',
+    '0',
+    '--data',
+    data,
+    ...(upstream === null ? [] : ['--upstream', upstream]),
+    ...flags,
+  ];
   const environment = { ...outsideEnvironment(), NIGHTSHIFT_API_KEY: testKey, ...env };
   // Not the root of the project: a configuration file lying there must not change a test.
-  return spawn(process.execPath, list, { env: environment, cwd: path.join(root, 'test'), stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, list, {
+    env: environment,
+    cwd: path.join(root, 'test'),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /** What the surroundings set for Nightshift, the SDKs or proxies must not change a test. */
@@ -90,6 +114,8 @@ function listening(child: ChildProcess, output: { readonly stdout: string; reado
     };
     child.stdout?.on('data', look);
     child.once('error', reject);
-    child.once('close', (code) => reject(new Error(`the server ended with ${code} before it listened:\n${output.stderr}`)));
+    child.once('close', (code) =>
+      reject(new Error(`the server ended with ${code} before it listened:\n${output.stderr}`)),
+    );
   });
 }

@@ -78,9 +78,10 @@ export function due(database: Database, clock: CatalogClock, query: Parameters<C
   return database.all<BatchRow>(sql, { now: clock.now(), limit: query.limit }).map(toBatch);
 }
 
+/** An archived batch owns no blobs any more: what a crash left of them is garbage too. */
 export function known(database: Database, batchIds: readonly string[]): ReadonlySet<string> {
   const rows = database.all<{ id: string }>(
-    'select b.id from json_each(:ids) as wanted join batches as b on b.id = wanted.value',
+    'select b.id from json_each(:ids) as wanted join batches as b on b.id = wanted.value where b.archived_at is null',
     { ids: JSON.stringify(batchIds) },
   );
   return new Set(rows.map((row) => row.id));
