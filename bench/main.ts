@@ -55,17 +55,28 @@ async function main(): Promise<void> {
   if (quick && write) throw new Error('--write is for real figures, and --quick gives none');
   const origin = originOf();
   const recorded: Record<string, Recorded> = {};
+  const failed: string[] = [];
   for (const bench of chosen(positionals)) {
     process.stderr.write(`${bench.name}: ${bench.title}\n`);
-    recorded[bench.name] = { ...origin, runs: await runAll(bench, { quick, runs }) };
-    process.stdout.write(resultLines(bench, { runs: recorded[bench.name].runs, quick }));
+    try {
+      const figures = await runAll(bench, { quick, runs });
+      recorded[bench.name] = { ...origin, runs: figures };
+      process.stdout.write(resultLines(bench, { runs: figures, quick }));
+      // At once, because an hour's other figures must not be lost with a later failure.
+      if (write) writeDocument(recorded);
+    } catch (error) {
+      process.stderr.write(`\n${inspect(error)}\n`);
+      failed.push(bench.name);
+    }
   }
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ quick, benches: recorded }, null, 2)}\n`);
-  if (write) writeDocument(recorded);
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ quick, failed, benches: recorded }, null, 2)}\n`);
+  }
   const missed = quick ? [] : missedOf(recorded);
   for (const name of missed) process.stderr.write(`missed: ${name}\n`);
-  process.exitCode = missed.length > 0 ? 1 : 0;
+  for (const name of failed) process.stderr.write(`failed: ${name}\n`);
+  // What a run that was given up still does must not keep the process.
+  process.exit(missed.length + failed.length > 0 ? 1 : 0);
 }
 
 function chosen(names: readonly string[]): readonly Bench[] {
@@ -158,10 +169,4 @@ function writeDocument(recorded: Readonly<Record<string, Recorded>>): void {
   );
 }
 
-/** What a run that was given up still does must not keep the process. */
-function end(error: unknown): never {
-  process.stderr.write(`\n${inspect(error)}\n`);
-  process.exit(1);
-}
-
-if (import.meta.main) await main().catch(end);
+if (import.meta.main) await main();

@@ -12,7 +12,7 @@ const ROUNDS = 6;
 const BATCHES_A_ROUND = 8;
 
 const faults = {
-  status429: 0.02,
+  status503: 0.02,
   status500: 0.02,
   status400: 0.02,
   reset: 0.02,

@@ -17,7 +17,11 @@ export function drawBody(random: Random, token: string): DrawnBody {
     rows.set(customId, kind);
     const model = `model-${random.integer(1, models)}`;
     const text = `${marker(token, customId, kind)} ${'y'.repeat(random.integer(0, 100))}`;
-    const cached = { type: 'text', text: `prefix ${random.integer(1, families)}`, cache_control: { type: 'ephemeral' } };
+    const cached = {
+      type: 'text',
+      text: `prefix ${random.integer(1, families)}`,
+      cache_control: { type: 'ephemeral' },
+    };
     const params = {
       model,
       // One that names no number can never be sent.

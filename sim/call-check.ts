@@ -10,7 +10,8 @@ export function checkCall(ledger: Ledger, call: Call): void {
   const batch = ledger.batchOfToken.get(call.token);
   const name = `${batch?.id ?? call.token} ${call.customId}`;
   if (!batch) return world.violate('accepted survives', `${name} was sent before its batch was accepted`);
-  if (batch.creation.rows.get(call.customId) === 'faulty') return world.violate('honest lines', `${name} can never be sent and was`);
+  if (batch.creation.rows.get(call.customId) === 'faulty')
+    return world.violate('honest lines', `${name} can never be sent and was`);
   checkStopped(ledger, { batch, call, name });
   const before = ledger.callsOf(call.token, call.customId).at(-2);
   if (before) checkAgain(ledger, { batch, call, before, name });
@@ -19,11 +20,16 @@ export function checkCall(ledger: Ledger, call: Call): void {
 function checkStopped({ world, faults }: Ledger, made: { batch: BatchTruth; call: Call; name: string }): void {
   const { batch, call, name } = made;
   const told = batch.cancelTold.get(call.life);
-  if (told !== undefined && told < world.nowMs) world.violate('cancel and expiry', `${name} was sent ${world.nowMs - told} ms after its cancel was answered`);
+  if (told !== undefined && told < world.nowMs)
+    world.violate('cancel and expiry', `${name} was sent ${world.nowMs - told} ms after its cancel was answered`);
   if (batch.canceledMs === null) return;
-  if (batch.canceledMs < call.life.bornMs) world.violate('cancel and expiry', `${name} was sent by a node started after its cancel`);
-  const deaf = faults.touched('catalog full', batch.canceledMs, world.nowMs) || faults.touched('slow disk', batch.canceledMs, world.nowMs);
-  if (!deaf && world.nowMs > batch.canceledMs + cancelHeardMs) world.violate('cancel and expiry', `${name} was sent long after its cancel`);
+  if (batch.canceledMs < call.life.bornMs)
+    world.violate('cancel and expiry', `${name} was sent by a node started after its cancel`);
+  const deaf =
+    faults.touched('catalog full', batch.canceledMs, world.nowMs) ||
+    faults.touched('slow disk', batch.canceledMs, world.nowMs);
+  if (!deaf && world.nowMs > batch.canceledMs + cancelHeardMs)
+    world.violate('cancel and expiry', `${name} was sent long after its cancel`);
 }
 
 /** A holder whose lease was taken over hears of it at its next renewal. */
@@ -47,5 +53,8 @@ function checkAgain(ledger: Ledger, made: { batch: BatchTruth; call: Call; befor
     return ledger.world.violate('bought once', `${name} was sent again while its call ${before.id} is ${before.state}`);
   }
   if (record.state === 'lost') return;
-  ledger.world.violate('bought once', `${name} was sent again although its answer ${before.id} is ${record.state} in the journal`);
+  ledger.world.violate(
+    'bought once',
+    `${name} was sent again although its answer ${before.id} is ${record.state} in the journal`,
+  );
 }

@@ -30,7 +30,10 @@ export function catalogOf(parts: CatalogParts, life: Life): Catalog {
   const timed = <T>(writes: boolean, effect: () => Promise<T>): Promise<T> => {
     const meanMs = faults.active('slow disk', world.nowMs) ? 200 : 1;
     return operate({
-      ...{ world, life, effectMs: random.latency(meanMs), returnMs: random.latency(meanMs / 2) },
+      world,
+      life,
+      effectMs: random.latency(meanMs),
+      returnMs: random.latency(meanMs / 2),
       survivesSender: parts.remote && random.chance(0.3),
       effect: () => {
         if (writes && faults.active('catalog full', world.nowMs)) throw new StorageFullError('the catalog');
@@ -52,7 +55,8 @@ export function catalogOf(parts: CatalogParts, life: Life): Catalog {
       write(async () => {
         const spans = await inner.claim(query);
         parts.ledger.claimed(query.node, spans);
-        for (const { lease } of spans) world.note(`${query.node} claims ${lease.batchId}/${lease.segment} epoch ${lease.epoch}`);
+        for (const { lease } of spans)
+          world.note(`${query.node} claims ${lease.batchId}/${lease.segment} epoch ${lease.epoch}`);
         return spans;
       }),
     held: (node) => read(() => inner.held(node)),
@@ -73,7 +77,10 @@ export function catalogOf(parts: CatalogParts, life: Life): Catalog {
   };
 }
 
-async function accept({ inner, ledger, disk, world }: CatalogParts, acceptance: Parameters<Catalog['accept']>[0]): ReturnType<Catalog['accept']> {
+async function accept(
+  { inner, ledger, disk, world }: CatalogParts,
+  acceptance: Parameters<Catalog['accept']>[0],
+): ReturnType<Catalog['accept']> {
   const accepted = await inner.accept(acceptance);
   world.note(`accept ${acceptance.id}: ${accepted.kind}, ${acceptance.requests} requests`);
   if (accepted.kind === 'accepted') {
@@ -83,7 +90,10 @@ async function accept({ inner, ledger, disk, world }: CatalogParts, acceptance: 
   return accepted;
 }
 
-async function transition({ inner, ledger, world }: CatalogParts, change: Parameters<Catalog['transition']>[0]): ReturnType<Catalog['transition']> {
+async function transition(
+  { inner, ledger, world }: CatalogParts,
+  change: Parameters<Catalog['transition']>[0],
+): ReturnType<Catalog['transition']> {
   const batch = await inner.transition(change);
   const truth = ledger.batches.get(change.batchId);
   if (!batch || !truth) return batch;
@@ -91,6 +101,7 @@ async function transition({ inner, ledger, world }: CatalogParts, change: Parame
   if (change.transition === 'cancel') truth.canceledMs = world.nowMs;
   if (change.transition === 'delete') truth.deletedMs = world.nowMs;
   if (change.transition === 'archive') truth.archived = true;
-  if (change.transition !== 'cancel' && truth.endedMs === null) world.violate('accepted survives', `${change.transition} of ${change.batchId} before its end`);
+  if (change.transition !== 'cancel' && truth.endedMs === null)
+    world.violate('accepted survives', `${change.transition} of ${change.batchId} before its end`);
   return batch;
 }

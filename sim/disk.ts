@@ -42,10 +42,15 @@ export class BlobDisk {
   blobsOf(life: Life): Blobs {
     const { world } = this.#parts;
     const timed = <T>(meanMs: number, effect: () => T): Promise<T> =>
-      operate({ world, life, effectMs: diskMs(this.#parts, meanMs), returnMs: diskMs(this.#parts, meanMs / 2), effect });
+      operate({
+        world,
+        life,
+        effectMs: diskMs(this.#parts, meanMs),
+        returnMs: diskMs(this.#parts, meanMs / 2),
+        effect,
+      });
     return {
-      put: (key, parts) =>
-        timed(4, () => this.#put(key, { parts, life })).then(() => void this.unsettled.delete(key)),
+      put: (key, parts) => timed(4, () => this.#put(key, { parts, life })).then(() => void this.unsettled.delete(key)),
       get: (key, range) => timed(0.5, () => this.#get(key, range)),
       delete: (keys) => timed(1, () => keys.forEach((key) => this.stored.delete(key))),
       list: (query) => timed(1, () => this.#list(query)),
@@ -72,7 +77,9 @@ export class BlobDisk {
   }
 
   #list({ prefix, after, limit }: { prefix: string; after: string | null; limit: number }): BlobListing[] {
-    const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix) && (after === null || key > after)).toSorted();
+    const keys = [...this.stored.keys()]
+      .filter((key) => key.startsWith(prefix) && (after === null || key > after))
+      .toSorted();
     return keys.slice(0, limit).map((key) => {
       const { bytes, modifiedMs } = this.stored.get(key)!;
       return { key, bytes: bytes.length, modifiedMs };
@@ -80,7 +87,12 @@ export class BlobDisk {
   }
 }
 
-type LogFile = { bytes: Buffer; length: number; synced: number; readonly records: { readonly end: number; readonly record: JournalRecord }[] };
+type LogFile = {
+  bytes: Buffer;
+  length: number;
+  synced: number;
+  readonly records: { readonly end: number; readonly record: JournalRecord }[];
+};
 
 /** One node's journal files; `logOf` is one life's way to them. */
 export class LogDisk {
@@ -165,7 +177,8 @@ export class LogDisk {
     for (const [number, file] of [...this.#files].toSorted(([left], [right]) => left - right)) {
       const bytes = file.bytes.subarray(0, file.length);
       const read = readFrames(bytes, 0, (start, end) => visit(number, bytes.subarray(start, end)));
-      if (read.kind === 'torn' && number < newest) throw new StartError(`journal ${number} is damaged`, { hint: 'none' });
+      if (read.kind === 'torn' && number < newest)
+        throw new StartError(`journal ${number} is damaged`, { hint: 'none' });
       file.length = read.end;
     }
   }
@@ -184,5 +197,6 @@ function newFile(): LogFile {
 
 function settle({ file, length }: { file: LogFile; length: number }): void {
   file.synced = Math.max(file.synced, Math.min(length, file.length));
-  for (const { end, record } of file.records) if (end <= file.synced && record.state === 'written') record.state = 'synced';
+  for (const { end, record } of file.records)
+    if (end <= file.synced && record.state === 'written') record.state = 'synced';
 }

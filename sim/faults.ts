@@ -14,7 +14,10 @@ export class Faults {
   }
 
   active(kind: FaultKind, nowMs: number): boolean {
-    return !this.#over && this.#windows.some((window) => window.kind === kind && nowMs >= window.fromMs && nowMs < window.toMs);
+    return (
+      !this.#over &&
+      this.#windows.some((window) => window.kind === kind && nowMs >= window.fromMs && nowMs < window.toMs)
+    );
   }
 
   /** Whether any of these was active between two times. */

@@ -5,7 +5,12 @@ import type { BatchTruth, Ledger } from './ledger.ts';
 import { sumUsage } from './seal-check.ts';
 import type { SimWorld } from './world.ts';
 
-type Parts = { readonly world: SimWorld; readonly ledger: Ledger; readonly disk: BlobDisk; readonly database: Database };
+type Parts = {
+  readonly world: SimWorld;
+  readonly ledger: Ledger;
+  readonly disk: BlobDisk;
+  readonly database: Database;
+};
 
 export function checkEnd(parts: Parts): void {
   for (const batch of parts.ledger.batches.values()) {
@@ -28,22 +33,27 @@ function checkBytes({ world, database, disk }: Parts, batch: BatchTruth): void {
   for (const { offset, bytes, blob, from } of chunks) {
     const stored = disk.stored.get(blob)?.bytes;
     if (!stored) return world.violate('accepted survives', `the chunk ${blob} is gone`);
-    if (offset !== Buffer.byteLength(text)) return world.violate('immutable results', `the chunk ${blob} begins at ${offset}`);
+    if (offset !== Buffer.byteLength(text))
+      return world.violate('immutable results', `the chunk ${blob} begins at ${offset}`);
     text += stored.toString('utf8', from, from + bytes);
   }
-  if (text !== batch.text.join('')) world.violate('immutable results', `the chunks of ${batch.id} hold other bytes than were sealed`);
+  if (text !== batch.text.join(''))
+    world.violate('immutable results', `the chunks of ${batch.id} hold other bytes than were sealed`);
 }
 
 function checkLines({ world, database }: Parts, batch: BatchTruth): void {
-  if (batch.lines.size !== batch.requests) world.violate('every batch ends', `${batch.id} has ${batch.lines.size} of ${batch.requests} lines`);
+  if (batch.lines.size !== batch.requests)
+    world.violate('every batch ends', `${batch.id} has ${batch.lines.size} of ${batch.requests} lines`);
   const row = database.get<{ state: string; succeeded: number; errored: number; canceled: number; expired: number }>(
     'select state, succeeded, errored, canceled, expired from batches where id = :id',
     { id: batch.id },
   );
-  if ((row === null) !== (batch.deletedMs !== null)) world.violate('accepted survives', `${batch.id} is ${row ? 'there' : 'gone'}`);
+  if ((row === null) !== (batch.deletedMs !== null))
+    world.violate('accepted survives', `${batch.id} is ${row ? 'there' : 'gone'}`);
   if (!row) return;
   const total = row.succeeded + row.errored + row.canceled + row.expired;
-  if (row.state !== 'ended' || total !== batch.requests) world.violate('counts', `${batch.id} is ${row.state} with ${total} of ${batch.requests}`);
+  if (row.state !== 'ended' || total !== batch.requests)
+    world.violate('counts', `${batch.id} is ${row.state} with ${total} of ${batch.requests}`);
 }
 
 function checkUsage({ world, database }: Parts, batch: BatchTruth): void {
@@ -53,12 +63,22 @@ function checkUsage({ world, database }: Parts, batch: BatchTruth): void {
   )!;
   const lines = [...batch.lines.values()].filter(({ kind }) => kind === 'succeeded');
   const sum = sumUsage(lines.map(({ usage }) => usage));
-  const same = (counted.input ?? 0) === sum.inputTokens && (counted.output ?? 0) === sum.outputTokens && (counted.requests ?? 0) === lines.length;
-  if (!same) world.violate('usage once', `${batch.id} counts ${JSON.stringify(counted)}, its lines ${JSON.stringify(sum)} in ${lines.length}`);
+  const same =
+    (counted.input ?? 0) === sum.inputTokens &&
+    (counted.output ?? 0) === sum.outputTokens &&
+    (counted.requests ?? 0) === lines.length;
+  if (!same)
+    world.violate(
+      'usage once',
+      `${batch.id} counts ${JSON.stringify(counted)}, its lines ${JSON.stringify(sum)} in ${lines.length}`,
+    );
 }
 
 function checkEvents({ world, database }: Parts, batch: BatchTruth): void {
-  const rows = database.all<{ sequence: number; kind: string }>('select sequence, kind from events where batch_id = :id order by position', { id: batch.id });
+  const rows = database.all<{ sequence: number; kind: string }>(
+    'select sequence, kind from events where batch_id = :id order by position',
+    { id: batch.id },
+  );
   const expected = [
     'created',
     ...(batch.canceledMs === null ? [] : ['canceling']),
@@ -68,7 +88,8 @@ function checkEvents({ world, database }: Parts, batch: BatchTruth): void {
   ];
   const said = rows.map(({ kind }) => kind);
   const counted = rows.every(({ sequence }, at) => sequence === at + 1);
-  if (said.join() !== expected.join() || !counted) world.violate('events once', `${batch.id} told ${said.join()} instead of ${expected.join()}`);
+  if (said.join() !== expected.join() || !counted)
+    world.violate('events once', `${batch.id} told ${said.join()} instead of ${expected.join()}`);
 }
 
 /** An answer that was heard is in the journal, unless its hearer died or had no room, or the request had passed on. */
@@ -77,10 +98,16 @@ function checkAnswers({ world, ledger }: Parts, batch: BatchTruth): void {
     for (const call of ledger.callsOf(batch.creation.token, customId)) {
       if (call.state !== 'message' || ledger.passedOn(batch, call)) continue;
       const record = batch.records.get(customId)?.some(({ callId }) => callId === call.id) === true;
-      const noRoom = ledger.faults.touched('log full', call.heardMs, call.heardMs + 60_000) && call.life.diedMs < call.heardMs + 60_000;
-      const frozen = call.life.frozenAtMs.some((atMs) => atMs >= call.heardMs && atMs < call.heardMs + 10) && !call.life.alive;
+      const noRoom =
+        ledger.faults.touched('log full', call.heardMs, call.heardMs + 60_000) &&
+        call.life.diedMs < call.heardMs + 60_000;
+      const frozen =
+        call.life.frozenAtMs.some((atMs) => atMs >= call.heardMs && atMs < call.heardMs + 10) && !call.life.alive;
       if (!record && !noRoom && !frozen && call.life.diedMs > call.heardMs) {
-        world.violate('a paid answer is kept', `the answer ${call.id} to ${batch.id} ${customId} was heard and never written`);
+        world.violate(
+          'a paid answer is kept',
+          `the answer ${call.id} to ${batch.id} ${customId} was heard and never written`,
+        );
       }
     }
   }

@@ -121,7 +121,10 @@ export class Host {
     });
     down.catch(() => undefined);
     const heard = new Promise<void>((resolve) => life.deliver(resolve));
-    return Promise.race([heard.then(() => body(this.#parts.plant.service?.(node.service) ?? node.service, life)), down]);
+    return Promise.race([
+      heard.then(() => body(this.#parts.plant.service?.(node.service) ?? node.service, life)),
+      down,
+    ]);
   }
 
   stats(): ReturnType<Node['stats']> | null {
@@ -141,13 +144,29 @@ export class Host {
     const send: Send = plant.send?.(plainSend) ?? plainSend;
     const limits = { concurrency, requestsPerMinute: null, tokensPerMinute: null };
     const upstream = createAnthropicUpstream({
-      ...{ name: 'lying', url: 'http://lying', apiKey: null, billing: 'own', send, wallMs: () => world.wallMs() },
+      name: 'lying',
+      url: 'http://lying',
+      apiKey: null,
+      billing: 'own',
+      send,
+      wallMs: () => world.wallMs(),
       ...limits,
     });
     return startNode({
-      ...{ node: name, catalog, blobs, log, windowMs, retentionMs, graceMs },
+      node: name,
+      catalog,
+      blobs,
+      log,
+      windowMs,
+      retentionMs,
+      graceMs,
       dialect: plant.dialect?.(dialect) ?? dialect,
-      world: worldOf({ world, life, send, emit: (event) => this.#heard(event) }),
+      world: worldOf({
+        world,
+        life,
+        send,
+        emit: (event) => this.#heard(event),
+      }),
       upstreamFor: () => plant.upstream?.(upstream) ?? upstream,
       weightOf: () => 1,
       onFatal: (error) => this.#fatal(life, error),
@@ -162,12 +181,14 @@ export class Host {
 
   #failedStart(life: Life, error: unknown): void {
     if (!life.alive) return;
-    if (!(error instanceof StorageFullError)) this.#parts.world.violate('recovery', `${this.name} did not start: ${textOf(error)}`);
+    if (!(error instanceof StorageFullError))
+      this.#parts.world.violate('recovery', `${this.name} did not start: ${textOf(error)}`);
     this.#end(life);
   }
 
   #failedStop(error: unknown): void {
-    if (!(error instanceof StorageFullError)) this.#parts.world.violate('recovery', `${this.name} did not stop: ${textOf(error)}`);
+    if (!(error instanceof StorageFullError))
+      this.#parts.world.violate('recovery', `${this.name} did not stop: ${textOf(error)}`);
   }
 
   #fatal(life: Life, error: unknown): void {

@@ -50,7 +50,14 @@ export type JournalRecord = {
 };
 
 export type Place = { readonly segment: number; readonly item: number; readonly ordinal: number };
-export type Claim = { readonly segment: number; readonly from: number; readonly to: number; readonly epoch: number; readonly node: string; readonly atMs: number };
+export type Claim = {
+  readonly segment: number;
+  readonly from: number;
+  readonly to: number;
+  readonly epoch: number;
+  readonly node: string;
+  readonly atMs: number;
+};
 export type SealedLine = { readonly kind: OutcomeKind; readonly text: string; readonly usage: Usage | null };
 
 export type BatchTruth = {
@@ -118,7 +125,16 @@ export class Ledger {
     const customId = /"custom_id":"([^"]*)"/.exec(line)?.[1] ?? '';
     const callId = /"id":"(msg_\d+)"/.exec(line)?.[1] ?? null;
     const { batchId, epoch } = read;
-    const record: JournalRecord = { batchId, customId, life, epoch, line, callId, atMs: this.world.nowMs, state: 'written' };
+    const record: JournalRecord = {
+      batchId,
+      customId,
+      life,
+      epoch,
+      line,
+      callId,
+      atMs: this.world.nowMs,
+      state: 'written',
+    };
     const batch = this.batches.get(batchId);
     if (!batch) {
       this.world.violate('journal', `a record names the unknown batch ${batchId}`);
@@ -135,7 +151,8 @@ export class Ledger {
     const places = new Map<string, Place>();
     for (const segment of parts.acceptance.segments) {
       const blob = parts.read(segment.blob);
-      if (!blob) return this.world.violate('accepted survives', `${batch.id} was accepted without its blob ${segment.blob}`);
+      if (!blob)
+        return this.world.violate('accepted survives', `${batch.id} was accepted without its blob ${segment.blob}`);
       const index = new SegmentIndex(blob.subarray(segment.indexOffset, segment.indexOffset + segment.indexBytes));
       for (let item = 0; item < index.count; item++) {
         places.set(index.customId(item), { segment: segment.number, item, ordinal: index.ordinal(item) });
@@ -143,9 +160,21 @@ export class Ledger {
     }
     const { id, workspaceId, requests, expiresAt } = batch;
     const truth: BatchTruth = {
-      ...{ id, creation, workspaceId, requests, expiresAt, places },
-      ...{ claims: [], records: new Map(), lines: new Map(), text: [] },
-      ...{ canceledMs: null, cancelTold: new Map(), endedMs: null, deletedMs: null, archived: false },
+      id,
+      creation,
+      workspaceId,
+      requests,
+      expiresAt,
+      places,
+      claims: [],
+      records: new Map(),
+      lines: new Map(),
+      text: [],
+      canceledMs: null,
+      cancelTold: new Map(),
+      endedMs: null,
+      deletedMs: null,
+      archived: false,
     };
     this.batches.set(id, truth);
     const earlier = this.batchOfToken.get(creation.token);
@@ -164,7 +193,12 @@ export class Ledger {
   passedOn(batch: BatchTruth, call: Call): boolean {
     const place = batch.places.get(call.customId)!;
     return batch.claims.some(
-      ({ segment, from, to, node, atMs }) => segment === place.segment && from <= place.item && place.item < to && node !== call.life.node && atMs >= call.sentMs,
+      ({ segment, from, to, node, atMs }) =>
+        segment === place.segment &&
+        from <= place.item &&
+        place.item < to &&
+        node !== call.life.node &&
+        atMs >= call.sentMs,
     );
   }
 
@@ -172,6 +206,10 @@ export class Ledger {
   claimOf(batch: BatchTruth, customId: string): Claim | null {
     const place = batch.places.get(customId);
     if (!place) return null;
-    return batch.claims.findLast(({ segment, from, to }) => segment === place.segment && from <= place.item && place.item < to) ?? null;
+    return (
+      batch.claims.findLast(
+        ({ segment, from, to }) => segment === place.segment && from <= place.item && place.item < to,
+      ) ?? null
+    );
   }
 }

@@ -43,7 +43,9 @@ async function main(): Promise<number> {
 function tell(report: Report, ms: number): void {
   const { seed, hash, events, virtualMs, batches, calls, crashes } = report;
   const minutes = (virtualMs / 60_000).toFixed(1);
-  console.log(`seed ${seed}: hash ${hash.toString(16)}, ${batches} batches, ${calls} calls, ${crashes} crashes, ${events} events, ${minutes} virtual minutes, ${ms.toFixed(0)} ms`);
+  console.log(
+    `seed ${seed}: hash ${hash.toString(16)}, ${batches} batches, ${calls} calls, ${crashes} crashes, ${events} events, ${minutes} virtual minutes, ${ms.toFixed(0)} ms`,
+  );
 }
 
 function tellFailure({ seed, violation, trace }: Report): void {

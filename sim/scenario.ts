@@ -12,7 +12,8 @@ import { nothingPlanted, type Plant } from './plant.ts';
 import type { Random } from './random.ts';
 import { drawMood } from './upstream.ts';
 import { Client } from './workload.ts';
-import { SimWorld, Violation } from './world.ts';
+import type { Violation } from './world.ts';
+import { SimWorld } from './world.ts';
 
 export type Report = {
   readonly seed: number;
@@ -32,7 +33,8 @@ const endsWithinMs = 45 * minute;
 
 export async function simulate(seed: number, plant: Plant = nothingPlanted): Promise<Report> {
   const world = new SimWorld(seed);
-  const onUnhandled = (error: unknown) => world.violate('no fatal error', `unhandled: ${error instanceof Error ? error.stack : String(error)}`);
+  const onUnhandled = (error: unknown) =>
+    world.violate('no fatal error', `unhandled: ${error instanceof Error ? error.stack : String(error)}`);
   process.on('unhandledRejection', onUnhandled);
   const scene = setScene(world, plant);
   try {
@@ -46,7 +48,17 @@ export async function simulate(seed: number, plant: Plant = nothingPlanted): Pro
   }
   const { violation, trace, hash, events, nowMs } = world;
   const { batches, callById } = scene.ledger;
-  return { seed, hash, violation, trace, events, virtualMs: nowMs, batches: batches.size, calls: callById.size, crashes: scene.crashes };
+  return {
+    seed,
+    hash,
+    violation,
+    trace,
+    events,
+    virtualMs: nowMs,
+    batches: batches.size,
+    calls: callById.size,
+    crashes: scene.crashes,
+  };
 }
 
 type Scene = {
@@ -72,13 +84,31 @@ function setScene(world: SimWorld, plant: Plant): Scene {
   const inner = new SqliteCatalog(database, { wallMs: () => world.wallMs() });
   const hostCount = random.chance(0.25) ? 2 : 1;
   const common: Omit<HostParts, 'name' | 'log'> = {
-    ...{ world, plant, blobs: disk, dialect: createAnthropicDialect() },
-    catalog: { world, faults, ledger, disk, inner, database, random: random.fork(), remote: hostCount > 1 },
-    upstream: { world, faults, ledger, random: random.fork(), mood: drawMood(random.fork()) },
+    world,
+    plant,
+    blobs: disk,
+    dialect: createAnthropicDialect(),
+    catalog: {
+      world,
+      faults,
+      ledger,
+      disk,
+      inner,
+      database,
+      random: random.fork(),
+      remote: hostCount > 1,
+    },
+    upstream: {
+      world,
+      faults,
+      ledger,
+      random: random.fork(),
+      mood: drawMood(random.fork()),
+    },
     concurrency: random.pick([1, 4, 16, 64]),
-    windowMs: random.pick([24 * 60 * minute, 24 * 60 * minute, minute, 10_000]),
+    windowMs: random.pick([24 * 60 * minute, 24 * 60 * minute, minute, 1e4]),
     retentionMs: random.pick([29 * 24 * 60 * minute, 29 * 24 * 60 * minute, 3 * minute]),
-    graceMs: random.pick([0, 1_000, 10_000]),
+    graceMs: random.pick([0, 1e3, 1e4]),
   };
   const sizeScale = random.pick([1, 4_096, 65_536]);
   const hosts = Array.from({ length: hostCount }, (_, at) => {
@@ -124,7 +154,11 @@ function stuck({ ledger, hosts }: Scene): string {
 /** Crashes, stops, freezes and clock jumps, at times, after so many events, or right after a step: at any await of a busy node. */
 async function trouble(scene: Scene): Promise<void> {
   const { world, random, hosts, horizonMs } = scene;
-  for (let count = random.chance(0.1) ? 0 : random.integer(1, 12); count > 0 && world.nowMs < horizonMs && !world.violation; count--) {
+  for (
+    let count = random.chance(0.1) ? 0 : random.integer(1, 12);
+    count > 0 && world.nowMs < horizonMs && !world.violation;
+    count--
+  ) {
     const host = random.pick(hosts);
     await waitForMoment(scene);
     const what = random.next();
@@ -136,7 +170,19 @@ async function trouble(scene: Scene): Promise<void> {
 }
 
 /** Steps after which a crash is most telling. */
-const steps = [' puts ', 'accept ', ' seals ', ' claims ', 'cancel of', 'delete of', 'archive of', ' appends ', ' is asked to stop', ' is ready', ' is told '];
+const steps = [
+  ' puts ',
+  'accept ',
+  ' seals ',
+  ' claims ',
+  'cancel of',
+  'delete of',
+  'archive of',
+  ' appends ',
+  ' is asked to stop',
+  ' is ready',
+  ' is told ',
+];
 
 async function waitForMoment({ world, random, horizonMs }: Scene): Promise<void> {
   const forMs = horizonMs - world.nowMs;

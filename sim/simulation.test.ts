@@ -10,7 +10,11 @@ const freshSeeds = 40;
 
 async function holds(seed: number): Promise<void> {
   const { violation } = await simulate(seed);
-  assert.equal(violation, null, `seed ${seed} broke "${violation?.promise}": ${violation?.message}; again: npm run sim -- --seed ${seed} --verbose`);
+  assert.equal(
+    violation,
+    null,
+    `seed ${seed} broke "${violation?.promise}": ${violation?.message}; again: npm run sim -- --seed ${seed} --verbose`,
+  );
 }
 
 for (const { seed, note } of regressions) test(`seed ${seed} keeps every promise (${note})`, () => holds(seed));

@@ -21,7 +21,17 @@ export type UpstreamMood = {
   readonly truncated: number;
 };
 
-const kinds = ['throttled', 'overloaded', 'broken', 'refusedConnection', 'cutBefore', 'cutAfter', 'hangs', 'garbage', 'truncated'] as const;
+const kinds = [
+  'throttled',
+  'overloaded',
+  'broken',
+  'refusedConnection',
+  'cutBefore',
+  'cutAfter',
+  'hangs',
+  'garbage',
+  'truncated',
+] as const;
 type Kind = (typeof kinds)[number] | 'good';
 
 export type UpstreamParts = {
@@ -71,7 +81,10 @@ export function sendOf(parts: UpstreamParts, life: Life): Send {
   };
 }
 
-function answer(parts: UpstreamParts, made: { call: Call; kind: string; request: UpstreamRequest }): Promise<UpstreamResponse> {
+function answer(
+  parts: UpstreamParts,
+  made: { call: Call; kind: string; request: UpstreamRequest },
+): Promise<UpstreamResponse> {
   const { world } = parts;
   const { call, request } = made;
   const what = draw(parts);
@@ -84,7 +97,10 @@ function answer(parts: UpstreamParts, made: { call: Call; kind: string; request:
         how();
       });
     };
-    const cancel = what === 'hangs' ? () => undefined : world.after(latency(parts, what), () => give(parts, { ...made, what, end, resolve, reject }));
+    const cancel =
+      what === 'hangs'
+        ? () => undefined
+        : world.after(latency(parts, what), () => give(parts, { ...made, what, end, resolve, reject }));
     const onAbort = () => {
       cancel();
       end('aborted', () => reject(request.signal.reason as Error));
@@ -155,7 +171,15 @@ function giveGood({ random }: UpstreamParts, { call, kind, end, resolve }: Givin
   }
   const usage = { input_tokens: random.integer(1, 1_000), output_tokens: random.integer(1, 1_000) };
   const content = [{ type: 'text', text: `${call.customId} ${'x'.repeat(random.integer(0, 60))}` }];
-  const message = { id: call.id, type: 'message', role: 'assistant', model: 'answering', content, stop_reason: 'end_turn', usage };
+  const message = {
+    id: call.id,
+    type: 'message',
+    role: 'assistant',
+    model: 'answering',
+    content,
+    stop_reason: 'end_turn',
+    usage,
+  };
   call.answer = { message, usage: { ...noUsage, inputTokens: usage.input_tokens, outputTokens: usage.output_tokens } };
   end('message', () => resolve(response(200, {}, JSON.stringify(message))));
 }

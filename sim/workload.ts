@@ -36,7 +36,13 @@ export class Client {
     this.#random = parts.random.fork();
     this.#body = drawBody(this.#random, token);
     const idempotencyKey = this.#random.chance(0.2) ? `once-${token}` : null;
-    this.#creation = { token, workspaceId: this.#random.pick(parts.workspaces), rows: this.#body.rows, idempotencyKey, told: new Set() };
+    this.#creation = {
+      token,
+      workspaceId: this.#random.pick(parts.workspaces),
+      rows: this.#body.rows,
+      idempotencyKey,
+      told: new Set(),
+    };
     this.#host = this.#random.pick(parts.hosts);
     parts.ledger.creations.set(token, this.#creation);
   }
@@ -77,8 +83,20 @@ export class Client {
     try {
       const { batch } = await this.#host.call((service) =>
         service.create({
-          ...{ workspaceId, keyId: `key_${token}`, version: '2023-06-01', betas: [], format: 'json', resent, idempotencyKey },
-          body: streamBody({ text: this.#body.text, pieces, breaksOffAt, pause, onBreak: () => controller.abort() }),
+          workspaceId,
+          keyId: `key_${token}`,
+          version: '2023-06-01',
+          betas: [],
+          format: 'json',
+          resent,
+          idempotencyKey,
+          body: streamBody({
+            text: this.#body.text,
+            pieces,
+            breaksOffAt,
+            pause,
+            onBreak: () => controller.abort(),
+          }),
           signal: controller.signal,
         }),
       );
@@ -87,7 +105,8 @@ export class Client {
       if (error instanceof NodeDown) return null;
       if (!breaksOff(error)) world.violate('no fatal error', `a create failed: ${String(error)}`);
       // The node lives and says no: nothing may be left that runs.
-      if (!before && ledger.batchOfToken.has(token)) world.violate('refused leaves nothing', `a create of ${token} failed (${String(error)}) and left a batch`);
+      if (!before && ledger.batchOfToken.has(token))
+        world.violate('refused leaves nothing', `a create of ${token} failed (${String(error)}) and left a batch`);
       return null;
     }
   }
@@ -97,9 +116,11 @@ export class Client {
     this.#creation.told.add(batch.id);
     const truth = ledger.batches.get(batch.id);
     world.note(`client ${this.#creation.token} is told ${batch.id}`);
-    if (!truth || truth.deletedMs !== null) world.violate('accepted survives', `${batch.id} was told but never accepted`);
+    if (!truth || truth.deletedMs !== null)
+      world.violate('accepted survives', `${batch.id} was told but never accepted`);
     else if (truth.creation !== this.#creation) world.violate('isolation', `${batch.id} was told to another client`);
-    else if (batch.requests !== this.#body.rows.size) world.violate('accepted survives', `${batch.id} has ${batch.requests} requests`);
+    else if (batch.requests !== this.#body.rows.size)
+      world.violate('accepted survives', `${batch.id} has ${batch.requests} requests`);
     if (this.#random.chance(0.8)) this.#host.call(async (service) => service.answered(batch.id)).catch(() => undefined);
     return batch.id;
   }
@@ -133,8 +154,13 @@ export class Client {
   #observe(batch: Batch): void {
     const { world } = this.#parts;
     const total = countsTotal(batch.counts);
-    const wrong = total < this.#lastTotal || total > batch.requests || (batch.state === 'ended') !== (total === batch.requests);
-    if (wrong) world.violate('counts', `${batch.id} is ${batch.state} with ${total} of ${batch.requests}, after ${this.#lastTotal}`);
+    const wrong =
+      total < this.#lastTotal || total > batch.requests || (batch.state === 'ended') !== (total === batch.requests);
+    if (wrong)
+      world.violate(
+        'counts',
+        `${batch.id} is ${batch.state} with ${total} of ${batch.requests}, after ${this.#lastTotal}`,
+      );
     this.#lastTotal = total;
   }
 
@@ -145,7 +171,8 @@ export class Client {
       if (batch?.state === 'canceling') ledger.batches.get(batchId)!.cancelTold.set(life, world.nowMs);
       return batch;
     });
-    if (answer && answer.state === 'running') world.violate('cancel and expiry', `${batchId} runs after its cancel was answered`);
+    if (answer && answer.state === 'running')
+      world.violate('cancel and expiry', `${batchId} runs after its cancel was answered`);
     return answer !== undefined;
   }
 
@@ -164,15 +191,20 @@ export class Client {
     }
     const digest = createHash('sha256').update(text).digest('hex');
     this.#digest ??= digest;
-    if (digest !== this.#digest) world.violate('immutable results', `${batch.id} was downloaded twice with other bytes`);
-    if (text !== truth.text.join('')) world.violate('immutable results', `${batch.id} was downloaded with other bytes than were sealed`);
+    if (digest !== this.#digest)
+      world.violate('immutable results', `${batch.id} was downloaded twice with other bytes`);
+    if (text !== truth.text.join(''))
+      world.violate('immutable results', `${batch.id} was downloaded with other bytes than were sealed`);
     return 1;
   }
 
   async #read(results: Results): Promise<string> {
     const start = this.#random.chance(0.3) ? this.#random.integer(0, results.bytes) : 0;
     const pieces: Uint8Array[] = [];
-    for (const [from, to] of [[0, start], [start, results.bytes]] as const) {
+    for (const [from, to] of [
+      [0, start],
+      [start, results.bytes],
+    ] as const) {
       if (from === to) continue;
       for await (const piece of results.read({ start: from, end: to })) pieces.push(piece);
     }
@@ -198,7 +230,8 @@ export class Client {
       const listed = page?.batches.some((known) => known.workspaceId !== other || known.id === batchId);
       return batch !== null || canceled !== null || removed !== 'unknown' || results !== 'unknown' || listed === true;
     });
-    if (seen === true) this.#parts.world.violate('isolation', `${other} sees ${batchId} of ${this.#creation.workspaceId}`);
+    if (seen === true)
+      this.#parts.world.violate('isolation', `${other} sees ${batchId} of ${this.#creation.workspaceId}`);
   }
 
   /** Undefined when the node was down or had no room. */
@@ -208,7 +241,10 @@ export class Client {
     } catch (error) {
       const batchGone = error instanceof Error && error.name === 'BlobMissingError' && this.#isGone();
       if (!(error instanceof NodeDown) && !(error instanceof StorageFullError) && !batchGone) {
-        this.#parts.world.violate('no fatal error', `a call failed: ${error instanceof Error ? error.stack : String(error)}`);
+        this.#parts.world.violate(
+          'no fatal error',
+          `a call failed: ${error instanceof Error ? error.stack : String(error)}`,
+        );
       }
       return undefined;
     }
@@ -222,5 +258,9 @@ export class Client {
 }
 
 function breaksOff(error: unknown): boolean {
-  return error instanceof StorageFullError || error instanceof AppError || (error instanceof Error && error.message === 'the socket was closed');
+  return (
+    error instanceof StorageFullError ||
+    error instanceof AppError ||
+    (error instanceof Error && error.message === 'the socket was closed')
+  );
 }

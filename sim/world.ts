@@ -39,7 +39,9 @@ export class SimWorld {
   #wallAheadMs = firstWallMs;
   #sequence = 0;
   #hash = 0;
-  readonly #queue = new Heap<Event>((left, right) => left.atMs < right.atMs || (left.atMs === right.atMs && left.sequence < right.sequence));
+  readonly #queue = new Heap<Event>(
+    (left, right) => left.atMs < right.atMs || (left.atMs === right.atMs && left.sequence < right.sequence),
+  );
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -61,7 +63,12 @@ export class SimWorld {
   }
 
   after(ms: number, callback: () => void): () => void {
-    const event: Event = { heapIndex: -1, atMs: this.nowMs + Math.max(0, ms), sequence: (this.#sequence += 1), callback };
+    const event: Event = {
+      heapIndex: -1,
+      atMs: this.nowMs + Math.max(0, ms),
+      sequence: (this.#sequence += 1),
+      callback,
+    };
     this.#queue.add(event);
     return () => {
       if (event.heapIndex >= 0) this.#queue.remove(event);
@@ -162,7 +169,12 @@ export class Life {
 }
 
 /** The world as one life of a node sees it. */
-export function worldOf(parts: { world: SimWorld; life: Life; send: Send; emit: (event: NightshiftEvent) => void }): World {
+export function worldOf(parts: {
+  world: SimWorld;
+  life: Life;
+  send: Send;
+  emit: (event: NightshiftEvent) => void;
+}): World {
   const { world, life, send, emit } = parts;
   const random = world.random.fork();
   const inLife = (callback: () => void) => () => life.deliver(callback);

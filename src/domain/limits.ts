@@ -115,7 +115,9 @@ export const UNSEALED_BYTES_MAX = 64 * MiB;
 /** Where early seals do not keep up, above this sending waits. */
 export const UNSEALED_BYTES_PAUSE = 128 * MiB;
 /** One read of a chunk for a download. */
-export const RESULTS_READ_BYTES = 512 * KiB;
+export const RESULTS_READ_BYTES = MiB;
+/** Reads under way for one download while its reader takes the last one. */
+export const RESULTS_READS_AHEAD = 2;
 /** How long work waits before it tries a full disk again. */
 export const DISK_RETRY_MS = 1 * second;
 

@@ -60,7 +60,10 @@ test('an attempt sends the very bytes of its request under its batch’s version
   resolve(messageResult);
   await settle();
   assert.equal(scene.attempts.size, 0);
-  assert.deepEqual(scene.ends.map(({ flight, result }) => [flight.attempt, flight.item, result]), [[7, 1, messageResult]]);
+  assert.deepEqual(
+    scene.ends.map(({ flight, result }) => [flight.attempt, flight.item, result]),
+    [[7, 1, messageResult]],
+  );
   const told = { kind: 'attempt', upstream: 'local', model: 'model-a', end: 'succeeded', status: 200, durationMs: 250 };
   assert.deepEqual(scene.world.events, [told]);
 });
@@ -73,12 +76,18 @@ test('a command aborts one attempt and leaves the others', async () => {
   scene.attempts.abort(1);
   scene.attempts.abort(99);
   await settle();
-  assert.deepEqual(scene.ends.map(({ flight, result }) => [flight.attempt, result.end.kind]), [[1, 'aborted']]);
+  assert.deepEqual(
+    scene.ends.map(({ flight, result }) => [flight.attempt, result.end.kind]),
+    [[1, 'aborted']],
+  );
   assert.equal(scene.attempts.size, 1);
   scene.attempts.abortAll();
   await settle();
   assert.deepEqual(scene.endKinds(), ['aborted', 'aborted']);
-  assert.deepEqual(scene.world.events.map((event) => event.kind === 'attempt' && event.end), ['aborted', 'aborted']);
+  assert.deepEqual(
+    scene.world.events.map((event) => event.kind === 'attempt' && event.end),
+    ['aborted', 'aborted'],
+  );
 });
 
 test('a timeout comes after the base and the time for its tokens, and may have been paid for', async () => {
@@ -127,8 +136,14 @@ test('a body that cannot be read is told apart from every end of a call', async 
   const scene = new Scene();
   scene.blobs.stored.clear();
   await scene.start(1, 0);
-  assert.deepEqual(scene.unreadable.map(({ attempt }) => attempt), [1]);
-  assert.deepEqual([scene.ends.length, scene.calls.length, scene.attempts.size, scene.world.events.length], [0, 0, 0, 0]);
+  assert.deepEqual(
+    scene.unreadable.map(({ attempt }) => attempt),
+    [1],
+  );
+  assert.deepEqual(
+    [scene.ends.length, scene.calls.length, scene.attempts.size, scene.world.events.length],
+    [0, 0, 0, 0],
+  );
 });
 
 const error = { type: 'api_error', message: 'no' };
@@ -146,5 +161,8 @@ test('every end has its name in the report', async () => {
     scene.calls[attempt]!.resolve({ end, status: 500, headroom: null });
     await settle();
   }
-  assert.deepEqual(scene.world.events.map((event) => event.kind === 'attempt' && event.end), ends.map(([, name]) => name));
+  assert.deepEqual(
+    scene.world.events.map((event) => event.kind === 'attempt' && event.end),
+    ends.map(([, name]) => name),
+  );
 });

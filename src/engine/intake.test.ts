@@ -2,25 +2,39 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { SegmentIndex } from '../bytes/segment-index.ts';
 import { createAnthropicDialect } from '../dialects/anthropic.ts';
-import { AppError, StorageFullError } from '../domain/errors.ts';
+import type { AppError } from '../domain/errors.ts';
+import { StorageFullError } from '../domain/errors.ts';
 import { BLOB_WRITES_MAX, BODY_BYTES_MAX, REQUESTS_PER_BATCH_MAX } from '../domain/limits.ts';
 import type { CreateBatch } from './contract.ts';
 import { intake, type IntakeDeps, type Intaken } from './intake.ts';
 import { bodyOf, createOf, FakeWorld, MemoryBlobs, openCatalog, paramsText, requestsOf, settle } from './support.ts';
 
-type Scene = IntakeDeps & { readonly blobs: MemoryBlobs; readonly world: FakeWorld; take(changes?: Partial<CreateBatch>): Promise<Intaken> };
+type Scene = IntakeDeps & {
+  readonly blobs: MemoryBlobs;
+  readonly world: FakeWorld;
+  take(changes?: Partial<CreateBatch>): Promise<Intaken>;
+};
 
 async function scene(t: TestContext): Promise<Scene> {
   const world = new FakeWorld();
   const blobs = new MemoryBlobs(() => world.clock.wallMs());
-  const deps = { catalog: await openCatalog(t, world), blobs, dialect: createAnthropicDialect(), windowMs: 3_600_000, retentionMs: 86_400_000 };
+  const deps = {
+    catalog: await openCatalog(t, world),
+    blobs,
+    dialect: createAnthropicDialect(),
+    windowMs: 3_600_000,
+    retentionMs: 86_400_000,
+  };
   let taken = 0;
   return { ...deps, world, take: (changes = {}) => intake(deps, createOf(changes), `msgbatch_${(taken += 1)}`) };
 }
 
 async function expectNothing({ blobs, catalog }: Scene): Promise<void> {
   assert.deepEqual(blobs.keys(), []);
-  assert.deepEqual((await catalog.page({ workspaceId: 'wrkspc_a', limit: 10, after: null, before: null }))?.batches, []);
+  assert.deepEqual(
+    (await catalog.page({ workspaceId: 'wrkspc_a', limit: 10, after: null, before: null }))?.batches,
+    [],
+  );
 }
 
 /** A body that says how far it was read. */
@@ -37,7 +51,9 @@ function counted(chunks: Iterable<Uint8Array>): { body: AsyncGenerator<Uint8Arra
 
 test('an accepted batch has its rows and the very bytes of its params', async (t) => {
   const subject = await scene(t);
-  const { accepted, segments } = await subject.take({ body: bodyOf([...requestsOf(2), `{"params": {"model":"m" , "max_tokens":1},"custom_id":"z"}`]) });
+  const { accepted, segments } = await subject.take({
+    body: bodyOf([...requestsOf(2), `{"params": {"model":"m" , "max_tokens":1},"custom_id":"z"}`]),
+  });
   assert.ok(accepted.kind === 'accepted' && accepted.batch.requests === 3);
   const kept: [string, string][] = [];
   for (const { blob, offset, indexOffset, indexBytes } of segments) {
@@ -48,15 +64,31 @@ test('an accepted batch has its rows and the very bytes of its params', async (t
       kept.push([index.customId(item), bytes.toString('utf8', start, start + index.length(item))]);
     }
   }
-  assert.deepEqual(kept.toSorted(), [['id-0', paramsText()], ['id-1', paramsText()], ['z', '{"model":"m" , "max_tokens":1}']]);
-  const held = await subject.catalog.claim({ node: 'n', batchId: accepted.batch.id, model: null, limit: 10, leaseMs: 1_000 });
+  assert.deepEqual(
+    kept.toSorted(([left], [right]) => left.localeCompare(right)),
+    [
+      ['id-0', paramsText()],
+      ['id-1', paramsText()],
+      ['z', '{"model":"m" , "max_tokens":1}'],
+    ],
+  );
+  const held = await subject.catalog.claim({
+    node: 'n',
+    batchId: accepted.batch.id,
+    model: null,
+    limit: 10,
+    leaseMs: 1_000,
+  });
   assert.deepEqual(held.map(({ segment }) => segment.model).toSorted(), ['m', 'model-a']);
 });
 
 test('the lines format makes the same batch', async (t) => {
   const subject = await scene(t);
   const lines = Buffer.from(requestsOf(3).join('\n'));
-  const { accepted, bytes } = await subject.take({ format: 'lines', body: counted([lines.subarray(0, 50), lines.subarray(50)]).body });
+  const { accepted, bytes } = await subject.take({
+    format: 'lines',
+    body: counted([lines.subarray(0, 50), lines.subarray(50)]).body,
+  });
   assert.ok(accepted.kind === 'accepted' && accepted.batch.requests === 3);
   assert.equal(bytes, lines.length);
 });
@@ -64,7 +96,10 @@ test('the lines format makes the same batch', async (t) => {
 test('a refused envelope leaves nothing', async (t) => {
   const subject = await scene(t);
   // Far enough to have written blobs before the fault is met.
-  const large = Array.from({ length: 20 }, (_, at) => `{"custom_id":"large-${at}","params":${paramsText('model-a', 'x'.repeat(1_000_000))}}`);
+  const large = Array.from(
+    { length: 20 },
+    (_, at) => `{"custom_id":"large-${at}","params":${paramsText('model-a', 'x'.repeat(1_000_000))}}`,
+  );
   const bodies: [string, string[]][] = [
     ['List should have at least 1 item', []],
     ['Duplicate custom_id found: large-3', [...large, large[3]!]],
@@ -73,7 +108,11 @@ test('a refused envelope leaves nothing', async (t) => {
     ['Field required', [...large, `{"custom_id":"ok"}`]],
   ];
   for (const [message, requests] of bodies) {
-    await assert.rejects(subject.take({ body: bodyOf(requests, 65_536) }), (error: AppError) => error.code === 'invalid_request' && error.message.includes(message), message);
+    await assert.rejects(
+      subject.take({ body: bodyOf(requests, 65_536) }),
+      (error: AppError) => error.code === 'invalid_request' && error.message.includes(message),
+      message,
+    );
     await expectNothing(subject);
   }
 });
@@ -119,9 +158,16 @@ test('the body waits while too many blobs are being written', async (t) => {
   const subject = await scene(t);
   const writes: (() => void)[] = [];
   subject.blobs.before = (what) => (what === 'put' ? new Promise<void>((resolve) => writes.push(resolve)) : undefined);
-  const requests = Array.from({ length: 80 }, (_, at) => `{"custom_id":"id-${at}","params":${paramsText('model-a', 'x'.repeat(1_000_000))}}`);
+  const requests = Array.from(
+    { length: 80 },
+    (_, at) => `{"custom_id":"id-${at}","params":${paramsText('model-a', 'x'.repeat(1_000_000))}}`,
+  );
   const bytes = Buffer.from(`{"requests":[${requests.join(',')}]}`);
-  const { body, read } = counted(Array.from({ length: 80 }, (_, at) => bytes.subarray(Math.floor((at * bytes.length) / 80), Math.floor(((at + 1) * bytes.length) / 80))));
+  const { body, read } = counted(
+    Array.from({ length: 80 }, (_, at) =>
+      bytes.subarray(Math.floor((at * bytes.length) / 80), Math.floor(((at + 1) * bytes.length) / 80)),
+    ),
+  );
   const taking = subject.take({ body });
   await settle();
   assert.equal(writes.length, BLOB_WRITES_MAX);
@@ -140,7 +186,14 @@ test('a catalog without room leaves nothing; one whose answer is lost leaves the
     ...subject,
     catalog: { accept: () => before().then(() => Promise.reject(error)) } as unknown as IntakeDeps['catalog'],
   });
-  await assert.rejects(intake(failing(new StorageFullError('the catalog'), async () => undefined), createOf(), 'msgbatch_full'), StorageFullError);
+  await assert.rejects(
+    intake(
+      failing(new StorageFullError('the catalog'), async () => undefined),
+      createOf(),
+      'msgbatch_full',
+    ),
+    StorageFullError,
+  );
   await expectNothing(subject);
   const lost = { ...subject, catalog: Object.create(subject.catalog) as IntakeDeps['catalog'] };
   lost.catalog.accept = async (acceptance) => {
@@ -159,7 +212,10 @@ test('a repeated create, and one in conflict, leave only the first one’s blobs
   const keys = subject.blobs.keys();
   assert.equal((await subject.take({ idempotencyKey: 'key-1' })).accepted.kind, 'repeated');
   assert.deepEqual(subject.blobs.keys(), keys);
-  assert.equal((await subject.take({ idempotencyKey: 'key-1', body: bodyOf(requestsOf(4)) })).accepted.kind, 'conflict');
+  assert.equal(
+    (await subject.take({ idempotencyKey: 'key-1', body: bodyOf(requestsOf(4)) })).accepted.kind,
+    'conflict',
+  );
   assert.deepEqual(subject.blobs.keys(), keys);
   assert.equal(first.accepted.kind, 'accepted');
 });
@@ -168,7 +224,12 @@ test('a re-send finds its unanswered first one; another version, beta or key is 
   const subject = await scene(t);
   await subject.take();
   assert.equal((await subject.take({ resent: true, body: bodyOf(requestsOf(3), 7) })).accepted.kind, 'repeated');
-  for (const changes of [{ version: '2026-10-21' }, { betas: ['b'] }, { keyId: 'apikey_b' }, { body: bodyOf(requestsOf(2)) }]) {
+  for (const changes of [
+    { version: '2026-10-21' },
+    { betas: ['b'] },
+    { keyId: 'apikey_b' },
+    { body: bodyOf(requestsOf(2)) },
+  ]) {
     assert.equal((await subject.take({ resent: true, ...changes })).accepted.kind, 'accepted');
   }
 });
@@ -184,7 +245,9 @@ test('requests beyond the limit are counted and not stored', async (t) => {
     }
     yield Buffer.from(']}');
   }
-  await assert.rejects(subject.take({ body: counted(many()).body }), (error: Error) => error.message.includes(`at most ${REQUESTS_PER_BATCH_MAX} items after validation, not ${over}`));
+  await assert.rejects(subject.take({ body: counted(many()).body }), (error: Error) =>
+    error.message.includes(`at most ${REQUESTS_PER_BATCH_MAX} items after validation, not ${over}`),
+  );
   await expectNothing(subject);
 });
 

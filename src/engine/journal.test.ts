@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX, SYNC_REST_MS, UNSYNCED_BYTES_MAX, UNSYNCED_LINES_MAX } from '../domain/limits.ts';
+import {
+  JOURNAL_FILE_BYTES,
+  JOURNAL_FILES_MAX,
+  SYNC_REST_MS,
+  UNSYNCED_BYTES_MAX,
+  UNSYNCED_LINES_MAX,
+} from '../domain/limits.ts';
 import type { HeldSpan, Outcome } from './held.ts';
 import { Journal } from './journal.ts';
 import { FakeLog, FakeWorld, outcomeOf, settle, spanOf } from './support.ts';

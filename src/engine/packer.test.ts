@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SegmentIndex } from '../bytes/segment-index.ts';
-import { BLOB_BYTES_TARGET, OPEN_BYTES_MAX, OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX, SEGMENT_REQUESTS_MAX } from '../domain/limits.ts';
+import {
+  BLOB_BYTES_TARGET,
+  OPEN_BYTES_MAX,
+  OPEN_SEGMENTS_MAX,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_REQUESTS_MAX,
+} from '../domain/limits.ts';
 import { Packer, type Pack, type PackedSegment } from './packer.ts';
 import { entryOf } from './support.ts';
 
@@ -23,7 +29,10 @@ function paramsOf(ordinal: number, bytes: number): Buffer {
 }
 
 /** Packs are written late, as a slow disk would: a few at a time are open, then copied and their buffers recycled. */
-function pack(requests: readonly Added[], lateWrites: number): { segments: readonly PackedSegment[]; blobs: Map<string, Buffer> } {
+function pack(
+  requests: readonly Added[],
+  lateWrites: number,
+): { segments: readonly PackedSegment[]; blobs: Map<string, Buffer> } {
   const blobs = new Map<string, Buffer>();
   const writing: Pack[] = [];
   const write = (): void => {
@@ -38,7 +47,11 @@ function pack(requests: readonly Added[], lateWrites: number): { segments: reado
   });
   requests.forEach(({ model, family, bytes }, ordinal) => {
     const breakpoints = family === null ? [] : [family, familyHash(9_999)];
-    packer.add({ entry: entryOf({ ordinal, length: bytes, customId: `id-${ordinal}`, breakpoints }), model, params: paramsOf(ordinal, bytes) });
+    packer.add({
+      entry: entryOf({ ordinal, length: bytes, customId: `id-${ordinal}`, breakpoints }),
+      model,
+      params: paramsOf(ordinal, bytes),
+    });
   });
   packer.end();
   while (writing.length > 0) write();
@@ -64,7 +77,10 @@ function check(requests: readonly Added[], { segments, blobs }: ReturnType<typeo
       assert.equal(index.customId(item), `id-${ordinal}`);
       assert.deepEqual(index.breakpoints(item), family === null ? [] : [family, familyHash(9_999)]);
       const start = segment.offset + index.offset(item);
-      assert.ok(blob.subarray(start, start + index.length(item)).equals(paramsOf(ordinal, bytes)), `bytes of request ${ordinal}`);
+      assert.ok(
+        blob.subarray(start, start + index.length(item)).equals(paramsOf(ordinal, bytes)),
+        `bytes of request ${ordinal}`,
+      );
     }
   });
   assert.equal(seen.size, requests.length);
@@ -107,7 +123,10 @@ test('what has not been emitted is bounded in segments and bytes at every moment
     packer.add({ entry: entryOf({ ordinal, breakpoints }), model: `m${ordinal % 5}`, params: Buffer.alloc(bytes) });
     added += bytes;
     // Open segments, and closed ones that wait until a blob is worth its sync.
-    assert.ok(added - emitted <= OPEN_BYTES_MAX + BLOB_BYTES_TARGET, `request ${ordinal}: ${added - emitted} bytes are held`);
+    assert.ok(
+      added - emitted <= OPEN_BYTES_MAX + BLOB_BYTES_TARGET,
+      `request ${ordinal}: ${added - emitted} bytes are held`,
+    );
   }
   packer.end();
 });
@@ -123,14 +142,22 @@ test('at most so many segments are open: the end closes no more', () => {
 });
 
 test('a hundred thousand families of one request each make few segments', () => {
-  const requests = Array.from({ length: 100_000 }, (_, ordinal) => ({ model: 'm', family: familyHash(ordinal), bytes: 20 }));
+  const requests = Array.from({ length: 100_000 }, (_, ordinal) => ({
+    model: 'm',
+    family: familyHash(ordinal),
+    bytes: 20,
+  }));
   const packed = pack(requests, 0);
   check(requests, packed);
   assert.ok(packed.segments.length <= 130, `${packed.segments.length} segments`);
 });
 
 test('small families of several models fall back into a common segment of each', () => {
-  const requests = Array.from({ length: 12_000 }, (_, ordinal) => ({ model: `m${ordinal % 3}`, family: familyHash(ordinal), bytes: 20 }));
+  const requests = Array.from({ length: 12_000 }, (_, ordinal) => ({
+    model: `m${ordinal % 3}`,
+    family: familyHash(ordinal),
+    bytes: 20,
+  }));
   const { segments } = pack(requests, 0);
   assert.ok(segments.length <= 12 + OPEN_SEGMENTS_MAX + 3, `${segments.length} segments`);
 });
@@ -143,7 +170,10 @@ test('a large family keeps segments of its own beside many small ones', () => {
   }));
   const { segments } = pack(requests, 0);
   const own = segments.filter(({ family }) => family === familyHash(77_777));
-  assert.equal(own.reduce((sum, { requests: count }) => sum + count, 0), 3_000);
+  assert.equal(
+    own.reduce((sum, { requests: count }) => sum + count, 0),
+    3_000,
+  );
   assert.equal(own.length, 3);
 });
 
@@ -160,7 +190,10 @@ test('a request of 30 MiB is a segment of its own, between small ones of the sam
 test('full segments close at a thousand requests and the blob is emitted when it is worth it', () => {
   const requests = Array.from({ length: 2_500 }, () => ({ model: 'm', family: null, bytes: 10_000 }));
   const { segments, blobs } = pack(requests, 0);
-  assert.deepEqual(segments.map(({ requests: count }) => count), [838, 838, 824]);
+  assert.deepEqual(
+    segments.map(({ requests: count }) => count),
+    [838, 838, 824],
+  );
   assert.equal(blobs.size, 3);
 });
 

@@ -56,7 +56,7 @@ export class Packer {
   }
 
   end(): void {
-    for (const segment of [...this.#open.values()]) this.#close(segment);
+    for (const segment of this.#open.values()) this.#close(segment);
     this.#flush();
   }
 

@@ -12,23 +12,29 @@ const name = fc.string({ unit: 'binary', maxLength: 256 });
 
 const plainObjects = { noNullPrototype: true } as const;
 
-const record: fc.Arbitrary<OutcomeRecord> = fc.record({
-  batchId: fc.stringMatching(/^msgbatch_[a-zA-Z0-9]{1,64}$/),
-  segment: u32,
-  item: u32,
-  epoch: u32,
-  outcome: fc.constantFrom(...outcomeKinds),
-  usage: fc.record({
-    inputTokens: tokens,
-    outputTokens: tokens,
-    cacheCreationInputTokens: tokens,
-    cacheReadInputTokens: tokens,
-    cacheCreation1hInputTokens: tokens,
-  }, plainObjects),
-  model: name,
-  upstream: name,
-  line: fc.uint8Array({ maxLength: 5_000 }),
-}, plainObjects);
+const record: fc.Arbitrary<OutcomeRecord> = fc.record(
+  {
+    batchId: fc.stringMatching(/^msgbatch_[a-zA-Z0-9]{1,64}$/),
+    segment: u32,
+    item: u32,
+    epoch: u32,
+    outcome: fc.constantFrom(...outcomeKinds),
+    usage: fc.record(
+      {
+        inputTokens: tokens,
+        outputTokens: tokens,
+        cacheCreationInputTokens: tokens,
+        cacheReadInputTokens: tokens,
+        cacheCreation1hInputTokens: tokens,
+      },
+      plainObjects,
+    ),
+    model: name,
+    upstream: name,
+    line: fc.uint8Array({ maxLength: 5_000 }),
+  },
+  plainObjects,
+);
 
 function payloadsOf(writer: RecordWriter): Buffer[] {
   const frames = Buffer.from(writer.frames());
@@ -51,22 +57,35 @@ test('records of any names, lines and token counts read back as they were, turn 
       assert.equal(writer.bytes, 0);
       records.forEach((made) => writer.add(made));
       assert.equal(writer.bytes, writer.frames().length);
-      assert.deepEqual(payloadsOf(writer).map((payload) => plain(readRecord(payload))), records.map(plain));
+      assert.deepEqual(
+        payloadsOf(writer).map((payload) => plain(readRecord(payload))),
+        records.map(plain),
+      );
     }),
     { numRuns: 60 },
   );
 });
 
 const small: OutcomeRecord = {
-  ...{ batchId: 'msgbatch_a', segment: 1, item: 2, epoch: 3, outcome: 'errored', usage: noUsage },
-  ...{ model: 'modèle-日本', upstream: 'local', line: Buffer.from('{}\n') },
+  batchId: 'msgbatch_a',
+  segment: 1,
+  item: 2,
+  epoch: 3,
+  outcome: 'errored',
+  usage: noUsage,
+  model: 'modèle-日本',
+  upstream: 'local',
+  line: Buffer.from('{}\n'),
 };
 
 test('a line of many megabytes is written beside small ones, and the buffer shrinks again', () => {
   const writer = new RecordWriter();
   const line = new Uint8Array(20 * 1024 * 1024).fill(65);
   for (const made of [small, { ...small, line }, small]) writer.add(made);
-  assert.deepEqual(payloadsOf(writer).map((payload) => readRecord(payload)?.line.length), [3, line.length, 3]);
+  assert.deepEqual(
+    payloadsOf(writer).map((payload) => readRecord(payload)?.line.length),
+    [3, line.length, 3],
+  );
   writer.clear();
   writer.add(small);
   assert.ok(writer.frames().buffer.byteLength < 5 * 1024 * 1024);

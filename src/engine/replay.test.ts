@@ -12,8 +12,18 @@ const upstreamFor = () => upstreamOf(async () => messageResult);
 
 function record(changes: Partial<OutcomeRecord> = {}): OutcomeRecord {
   return {
-    ...{ batchId: 'msgbatch_a', segment: 0, item: 0, epoch: 1, outcome: 'succeeded', usage: { ...noUsage, inputTokens: 9 } },
-    ...{ model: 'model-a', upstream: 'local', line: Buffer.from(`line ${changes.item ?? 0}\n`) },
+    batchId: 'msgbatch_a',
+    segment: 0,
+    item: 0,
+    epoch: 1,
+    outcome: 'succeeded',
+    usage: {
+      ...noUsage,
+      inputTokens: 9,
+    },
+    model: 'model-a',
+    upstream: 'local',
+    line: Buffer.from(`line ${changes.item ?? 0}\n`),
     ...changes,
   };
 }
@@ -38,9 +48,22 @@ test('what is held and not done comes back in the order of the log, with its fil
   const span = spanOf({ run, lengths: [1, 1, 1, 1] });
   const log = await logOf([record({ item: 2 }), record({ item: 0 })], [record({ item: 3, outcome: 'errored' })]);
   const outcomes = await replayed(log, [span]);
-  assert.deepEqual(outcomes.map(({ item, kind, file }) => [item, kind, file]), [[2, 'succeeded', 1], [0, 'succeeded', 1], [3, 'errored', 2]]);
-  assert.deepEqual(outcomes.map(({ line }) => Buffer.from(line).toString()), ['line 2\n', 'line 0\n', 'line 3\n']);
-  assert.deepEqual(outcomes.map(({ usage }) => usage?.inputTokens ?? null), [9, 9, null]);
+  assert.deepEqual(
+    outcomes.map(({ item, kind, file }) => [item, kind, file]),
+    [
+      [2, 'succeeded', 1],
+      [0, 'succeeded', 1],
+      [3, 'errored', 2],
+    ],
+  );
+  assert.deepEqual(
+    outcomes.map(({ line }) => Buffer.from(line).toString()),
+    ['line 2\n', 'line 0\n', 'line 3\n'],
+  );
+  assert.deepEqual(
+    outcomes.map(({ usage }) => usage?.inputTokens ?? null),
+    [9, 9, null],
+  );
   assert.deepEqual([span.open, span.unsealed], [1, 3]);
 });
 
@@ -48,12 +71,20 @@ test('what is sealed already, or stands twice in the log, counts once', async ()
   const span = spanOf({ run });
   setBit(span.done, 1);
   const log = await logOf([record({ item: 1 }), record({ item: 0 }), record({ item: 0, outcome: 'errored' })]);
-  assert.deepEqual((await replayed(log, [span])).map(({ item, kind }) => [item, kind]), [[0, 'succeeded']]);
+  assert.deepEqual(
+    (await replayed(log, [span])).map(({ item, kind }) => [item, kind]),
+    [[0, 'succeeded']],
+  );
 });
 
 test('records of spans that are held elsewhere, or of other batches, are passed over', async () => {
   const span = spanOf({ run, lengths: [1, 1, 1, 1, 1, 1], from: 2, to: 4 });
-  const log = await logOf([record({ item: 1 }), record({ item: 4 }), record({ item: 2, segment: 1 }), record({ item: 2, batchId: 'msgbatch_b' })]);
+  const log = await logOf([
+    record({ item: 1 }),
+    record({ item: 4 }),
+    record({ item: 2, segment: 1 }),
+    record({ item: 2, batchId: 'msgbatch_b' }),
+  ]);
   assert.deepEqual(await replayed(log, [span]), []);
 });
 
@@ -61,7 +92,13 @@ test('each record goes to the span of its segment that covers it', async () => {
   const lengths = [1, 1, 1, 1];
   const [head, tail] = [spanOf({ run, lengths, to: 2 }), spanOf({ run, lengths, from: 2 })];
   const outcomes = await replayed(await logOf([record({ item: 3 }), record({ item: 1 })]), [head, tail]);
-  assert.deepEqual(outcomes.map(({ span, item }) => [span === head, item]), [[false, 3], [true, 1]]);
+  assert.deepEqual(
+    outcomes.map(({ span, item }) => [span === head, item]),
+    [
+      [false, 3],
+      [true, 1],
+    ],
+  );
 });
 
 test('an answer bought under an older epoch is kept while its request is held and open', async () => {
@@ -72,10 +109,11 @@ test('an answer bought under an older epoch is kept while its request is held an
 test('the lines do not change when the log’s buffer is used again', async () => {
   const log = await logOf([record({ item: 0 })]);
   const scan = log.scan.bind(log);
-  log.scan = (visit) => scan((file, payload) => {
-    visit(file, payload);
-    payload.fill(0);
-  });
+  log.scan = (visit) =>
+    scan((file, payload) => {
+      visit(file, payload);
+      payload.fill(0);
+    });
   const [outcome] = await replayed(log, [spanOf({ run })]);
   assert.equal(Buffer.from(outcome!.line).toString(), 'line 0\n');
 });

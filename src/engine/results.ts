@@ -1,6 +1,6 @@
 /** Results: the chunks of a batch as one byte string, read by range and pulled as fast as the reader takes it. */
 import type { Batch } from '../domain/batch.ts';
-import { RESULTS_READ_BYTES } from '../domain/limits.ts';
+import { RESULTS_READ_BYTES, RESULTS_READS_AHEAD } from '../domain/limits.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Results } from './contract.ts';
@@ -15,15 +15,16 @@ export function openResults(parts: { catalog: Catalog; blobs: Blobs; batch: Batc
 }
 
 async function* readRange(parts: { catalog: Catalog; blobs: Blobs; batch: Batch }, range: { start: number; end: number }): AsyncIterable<Uint8Array> {
-  let ahead: Promise<Uint8Array> | null = null;
+  // Some reads are always under way while the reader takes the last one.
+  const ahead: Promise<Uint8Array>[] = [];
   for await (const piece of pieces(parts, range)) {
     const next = parts.blobs.get(piece.blob, piece);
-    // One read is always under way while the reader takes the last one. Its error is met when its turn comes.
+    // Its error is met when its turn comes.
     next.catch(() => undefined);
-    if (ahead) yield await ahead;
-    ahead = next;
+    ahead.push(next);
+    if (ahead.length > RESULTS_READS_AHEAD) yield await ahead.shift()!;
   }
-  if (ahead) yield await ahead;
+  for (const next of ahead) yield await next;
 }
 
 type Piece = { readonly blob: string; readonly start: number; readonly end: number };

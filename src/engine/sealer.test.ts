@@ -1,70 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeChunkIndex } from '../bytes/chunk-index.ts';
-import { AssertionError, StorageFullError } from '../domain/errors.ts';
-import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, DISK_RETRY_MS, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
-import { testBit, type Lease } from '../domain/segment.ts';
+import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
+import { testBit } from '../domain/segment.ts';
 import { noUsage } from '../domain/tally.ts';
-import type { Catalog, Seal, Sealed } from '../ports/catalog.ts';
-import { createRun, markDone, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
-import { Sealer } from './sealer.ts';
-import { batchOf, FakeWorld, MemoryBlobs, outcomeOf, settle, spanOf } from './support.ts';
-
-type Answer = (seal: Seal) => Promise<Sealed> | Sealed;
-
-/** A sealer over a catalog whose seals the test answers. */
-class Scene {
-  readonly world = new FakeWorld();
-  readonly blobs = new MemoryBlobs();
-  readonly seals: Seal[] = [];
-  readonly sealed: Outcome[][] = [];
-  readonly stale: { readonly spans: readonly HeldSpan[]; readonly dropped: readonly Outcome[] }[] = [];
-  readonly storage: boolean[] = [];
-  readonly fatal: unknown[] = [];
-  readonly sealer: Sealer;
-  answer: Answer = () => ({ kind: 'sealed', batch: batchOf(), sequence: 0 });
-
-  constructor() {
-    const catalog: Pick<Catalog, 'seal'> = {
-      seal: async (seal) => {
-        this.seals.push(seal);
-        return this.answer(seal);
-      },
-    };
-    this.sealer = new Sealer({
-      ...{ node: 'node-a', catalog: catalog as Catalog, blobs: this.blobs, world: this.world },
-      onSealed: (_run, outcomes) => void this.sealed.push([...outcomes]),
-      onStale: (spans, dropped) => {
-        this.stale.push({ spans, dropped });
-        for (const span of spans) span.run.spans.delete(span);
-      },
-      onStorage: (full) => void this.storage.push(full),
-      onFatal: (error) => void this.fatal.push(error),
-    });
-  }
-
-  /** Outcomes of items, marked done as the engine does. */
-  add(span: HeldSpan, items: readonly number[], changes: Partial<Outcome> = {}): Outcome[] {
-    const outcomes = items.map((item) => {
-      markDone(span, item);
-      return outcomeOf(span, item, changes);
-    });
-    this.sealer.add(outcomes);
-    return outcomes;
-  }
-
-  lines(): number[] {
-    return this.seals.map(({ chunk }) => chunk.lines);
-  }
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, at) => from + at);
-}
-
-function largeSpan(run?: BatchRun, requests = 10_000): HeldSpan {
-  return spanOf({ lengths: range(0, requests).map(() => 1), ...(run ? { run } : {}) });
-}
+import type { Seal } from '../ports/catalog.ts';
+import { largeSpan, range, Scene } from './fake-seals.ts';
+import { createRun, markDone } from './held.ts';
+import { batchOf, outcomeOf, settle, spanOf } from './support.ts';
 
 test('nothing is sealed before there is enough for a chunk', async () => {
   const scene = new Scene();
@@ -121,7 +64,10 @@ test('a chunk has its lines, their index, the bits and the tally of exactly its 
   );
   assert.deepEqual(
     leases.map(({ lease, done }) => [lease.segment, range(0, 20).filter((item) => testBit(done, item))]),
-    [[0, [0, 1, 2]], [3, [1, 2, 17]]],
+    [
+      [0, [0, 1, 2]],
+      [3, [1, 2, 17]],
+    ],
   );
   assert.deepEqual(tally.counts, { succeeded: 3, errored: 1, canceled: 1, expired: 1 });
   const key = { upstream: 'local', tier: 'standard', band: 0, wasted: false };
@@ -172,13 +118,19 @@ test('lines of a closing batch are cut by size alone', async () => {
 
 test('a crowded journal file is sealed with what its batch has, and no other batch', async () => {
   const scene = new Scene();
-  const [left, right] = [largeSpan(createRun(batchOf({ id: 'msgbatch_l' }))), largeSpan(createRun(batchOf({ id: 'msgbatch_r' })))];
+  const [left, right] = [
+    largeSpan(createRun(batchOf({ id: 'msgbatch_l' }))),
+    largeSpan(createRun(batchOf({ id: 'msgbatch_r' }))),
+  ];
   scene.add(left, [0], { file: 1 });
   scene.add(left, [1], { file: 2 });
   scene.add(right, [0], { file: 2 });
   scene.sealer.force(({ file }) => file === 1);
   await settle();
-  assert.deepEqual(scene.seals.map(({ batchId, chunk }) => [batchId, chunk.lines]), [['msgbatch_l', 2]]);
+  assert.deepEqual(
+    scene.seals.map(({ batchId, chunk }) => [batchId, chunk.lines]),
+    [['msgbatch_l', 2]],
+  );
 });
 
 test('above the bound of unsealed bytes the largest batch is sealed early', async () => {
@@ -191,13 +143,17 @@ test('above the bound of unsealed bytes the largest batch is sealed early', asyn
   assert.deepEqual(scene.lines(), []);
   scene.add(run('msgbatch_small'), [0], { line: line.subarray(0, 100) });
   await settle();
-  assert.deepEqual(scene.seals.map(({ batchId }) => batchId), ['msgbatch_0']);
+  assert.deepEqual(
+    scene.seals.map(({ batchId }) => batchId),
+    ['msgbatch_0'],
+  );
 });
 
 test('only so many seals are under way, one a batch; the rest follow as they end', async () => {
   const scene = new Scene();
   const answers: (() => void)[] = [];
-  scene.answer = () => new Promise((resolve) => answers.push(() => resolve({ kind: 'sealed', batch: batchOf(), sequence: 0 })));
+  scene.answer = () =>
+    new Promise((resolve) => answers.push(() => resolve({ kind: 'sealed', batch: batchOf(), sequence: 0 })));
   for (const batch of range(0, SEALS_MAX + 3)) {
     scene.add(spanOf({ run: createRun(batchOf({ id: `msgbatch_${batch}` })), lengths: [1] }), [0]);
   }
@@ -226,128 +182,19 @@ test('outcomes that come during a seal are sealed after it, each once', async ()
   assert.deepEqual(scene.sealed.flat(), outcomes);
 });
 
-test('a full disk pauses; the same outcomes are tried again in the same blob', async () => {
-  const scene = new Scene();
-  scene.blobs.before = (what) => {
-    if (what === 'put') throw new StorageFullError('the blobs');
-  };
-  scene.add(spanOf(), [0, 1, 2]);
-  await settle();
-  assert.deepEqual(scene.storage, [true]);
-  scene.blobs.before = () => undefined;
-  scene.answer = () => {
-    throw new StorageFullError('the catalog');
-  };
-  for (const _ of range(0, 5)) await scene.world.move(DISK_RETRY_MS);
-  assert.equal(scene.seals.length, 5);
-  assert.equal(scene.blobs.keys().length, 1);
-  scene.answer = () => ({ kind: 'sealed', batch: batchOf(), sequence: 0 });
-  await scene.world.move(DISK_RETRY_MS);
-  await scene.sealer.drained();
-  assert.deepEqual(scene.storage, [true, false]);
-  assert.deepEqual([scene.sealed.length, scene.sealed.flat().length, scene.blobs.keys().length], [1, 3, 1]);
-  assert.deepEqual(scene.fatal, []);
-});
-
-test('a catalog that cannot be reached is asked again', async () => {
-  const scene = new Scene();
-  scene.answer = () => {
-    throw new Error('the catalog is away');
-  };
-  scene.add(spanOf(), [0, 1, 2]);
-  await scene.world.move(3 * DISK_RETRY_MS);
-  assert.deepEqual([scene.storage, scene.fatal, scene.sealed], [[], [], []]);
-  assert.deepEqual(new Set(scene.world.kinds()), new Set(['failure']));
-  scene.answer = () => ({ kind: 'sealed', batch: batchOf(), sequence: 0 });
-  await scene.world.move(DISK_RETRY_MS);
-  assert.deepEqual([scene.sealed.flat().length, scene.blobs.keys().length], [3, 1]);
-});
-
-test('what cannot be ends the process', async () => {
-  const scene = new Scene();
-  scene.answer = () => {
-    throw new AssertionError('a seal counts exactly the requests whose bits it sets');
-  };
-  scene.add(spanOf(), [0, 1, 2]);
-  await settle();
-  assert.ok(scene.fatal[0] instanceof AssertionError);
-  assert.deepEqual(scene.sealed, []);
-});
-
-/** Answers that these leases have passed on, as often as a seal names them. */
-function staleFor(gone: readonly Lease[]): Answer {
-  return ({ leases }) => {
-    const stale = leases.map(({ lease }) => lease).filter((lease) => gone.includes(lease));
-    return stale.length > 0 ? { kind: 'stale', leases: stale } : { kind: 'sealed', batch: batchOf(), sequence: 0 };
-  };
-}
-
-test('outcomes of leases that have passed on are dropped, the others sealed again without them', async () => {
-  const scene = new Scene();
-  const run = createRun(batchOf());
-  const [mine, gone] = [spanOf({ run, segment: 0 }), spanOf({ run, segment: 1 })];
-  scene.answer = staleFor([gone.lease]);
-  for (const item of [0, 1, 2]) {
-    scene.add(mine, [item]);
-    scene.add(gone, [item]);
-  }
-  await scene.sealer.drained();
-  assert.deepEqual(scene.stale.map(({ spans, dropped }) => [spans, dropped.length]), [[[gone], 3]]);
-  assert.deepEqual(scene.sealed.map((outcomes) => outcomes.map(({ span, item }) => [span === mine, item])), [[[true, 0], [true, 1], [true, 2]]]);
-  assert.notEqual(scene.seals[0]!.chunk.blob, scene.seals[1]!.chunk.blob);
-  assert.equal(scene.sealer.unsealedBytes(), 0);
-});
-
-test('what is left of a stale seal is sealed though its batch has more to come', async () => {
-  const scene = new Scene();
-  const run = createRun(batchOf());
-  const [mine, gone] = [spanOf({ run, segment: 0 }), spanOf({ run, segment: 1 })];
-  scene.answer = staleFor([gone.lease]);
-  scene.add(mine, [0]);
-  scene.add(gone, [1]);
-  // A restart and a stop wait for all that is pending, though both spans have open requests.
-  scene.sealer.force(() => true);
-  await settle();
-  await scene.sealer.drained();
-  assert.deepEqual(scene.sealed.map((outcomes) => outcomes.length), [1]);
-});
-
-test('outcomes of a lease that was renewed under a new epoch during the seal are sealed under that one', async () => {
-  const scene = new Scene();
-  const span = spanOf();
-  const old = span.lease;
-  scene.answer = (seal) => {
-    if (seal.leases[0]!.lease !== old) return { kind: 'sealed', batch: batchOf(), sequence: 0 };
-    span.lease = { ...old, epoch: old.epoch + 1 };
-    return { kind: 'stale', leases: [old] };
-  };
-  scene.add(span, [0, 1, 2]);
-  await scene.sealer.drained();
-  assert.deepEqual(scene.sealed.flat().map(({ item }) => item), [0, 1, 2]);
-  assert.deepEqual(scene.seals.map(({ leases }) => leases[0]!.lease.epoch), [1, 2]);
-});
-
 test('more unsealed bytes than the bound are sealed batch by batch, though nothing more comes', async () => {
   const scene = new Scene();
   const line = Buffer.alloc(CHUNK_BYTES_MAX - 1);
-  const batches = range(0, UNSEALED_BYTES_MAX / CHUNK_BYTES_MAX + 10).map((batch) => largeSpan(createRun(batchOf({ id: `msgbatch_${batch}` }))));
+  const batches = range(0, UNSEALED_BYTES_MAX / CHUNK_BYTES_MAX + 10).map((batch) =>
+    largeSpan(createRun(batchOf({ id: `msgbatch_${batch}` }))),
+  );
   scene.sealer.add(batches.map((span) => outcomeOf(span, 0, { line })));
   await settle();
   assert.ok(scene.sealer.unsealedBytes() <= UNSEALED_BYTES_MAX);
-  assert.deepEqual(scene.lines(), range(0, 10).map(() => 1));
-});
-
-test('spans of one segment are told apart by their epoch and place', async () => {
-  const scene = new Scene();
-  const run = createRun(batchOf());
-  const lengths = range(0, 8).map(() => 1);
-  const [head, tail] = [spanOf({ run, lengths, to: 4, epoch: 7 }), spanOf({ run, lengths, from: 4, epoch: 8 })];
-  scene.answer = staleFor([tail.lease]);
-  scene.add(head, range(0, 4));
-  scene.add(tail, range(4, 8));
-  scene.sealer.force(() => true);
-  await scene.sealer.drained();
-  assert.deepEqual(scene.sealed.flat().map(({ item }) => item), [0, 1, 2, 3]);
+  assert.deepEqual(
+    scene.lines(),
+    range(0, 10).map(() => 1),
+  );
 });
 
 test('drained resolves at once when nothing is pending, and otherwise for everyone', async () => {

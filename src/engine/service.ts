@@ -85,6 +85,7 @@ async function remove({ catalog, janitor, world }: ServiceDeps, workspaceId: str
   const removed = await catalog.transition({ batchId, transition: 'delete', from: transitionsFrom.delete });
   if (!removed) return (await catalog.batch(workspaceId, batchId)) ? 'unfinished' : 'unknown';
   world.emit({ kind: 'batch_deleted', batchId });
-  await janitor.erase(removed);
+  // The batch is gone whatever becomes of its blobs: what cannot be erased now is garbage for the janitor.
+  await janitor.erase(removed).catch((error: unknown) => world.emit({ kind: 'failure', where: 'erase', error, requestId: null }));
   return 'removed';
 }

@@ -46,6 +46,7 @@ export class Spans {
   #leasedUntilMs = Infinity;
   #renewing = false;
   #renewAtMs = 0;
+  #renewedWallMs = Infinity;
   #discovering = false;
   #discoverAtMs = 0;
 
@@ -309,6 +310,23 @@ export class Spans {
     }
   }
 
+  /** By either clock: after a pause of this process, or a jump of the wall clock, others may have taken some of our spans over. */
+  #mayHaveRunOut(askedMs: number): boolean {
+    const wallMs = this.#deps.world.clock.wallMs();
+    const ranOut = askedMs >= this.#leasedUntilMs || wallMs >= this.#renewedWallMs + LEASE_MS;
+    this.#renewedWallMs = wallMs;
+    return ranOut;
+  }
+
+  async #loseTaken(spans: readonly HeldSpan[]): Promise<void> {
+    const { catalog, node } = this.#deps;
+    const ours = new Set((await catalog.held(node)).map(({ lease }) => `${lease.batchId}/${lease.segment}/${lease.from}`));
+    for (const span of spans) {
+      const { batchId, segment, from } = span.lease;
+      if (span.open > 0 && !ours.has(`${batchId}/${segment}/${from}`)) this.lose(span);
+    }
+  }
+
   async #renew(): Promise<void> {
     const { catalog, node, world } = this.#deps;
     this.#renewing = true;
@@ -319,6 +337,7 @@ export class Spans {
       const ours = new Set(renewed.map(({ batchId }) => batchId));
       // All leases of a batch that is not named have passed on: what is open in them is bought by another node.
       for (const span of before) if (span.open > 0 && !ours.has(span.lease.batchId)) this.lose(span);
+      if (this.#mayHaveRunOut(askedMs)) await this.#loseTaken(before);
       for (const live of renewed) {
         const run = this.#runs.get(live.batchId);
         if (run && live.state === 'canceling') this.close({ ...run.batch, state: 'canceling' }, 'canceled');

@@ -142,7 +142,8 @@ export class FakeLog implements Log {
   #files: LogFile[] = [{ number: 1, bytes: Buffer.alloc(0) }];
   readonly removed: number[] = [];
   /** Syncs under way, oldest first; each covers what was appended before it. */
-  readonly syncs: { readonly bytes: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  readonly syncs: { readonly bytes: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] =
+    [];
   full = false;
   rotateFull = false;
   /** What `size` says of the current file; null for its true size. */
@@ -201,16 +202,36 @@ export class FakeLog implements Log {
 
 export function batchOf(changes: Partial<Batch> = {}): Batch {
   return {
-    ...{ id: 'msgbatch_a', workspaceId: 'wrkspc_a', keyId: 'apikey_a', dialect: 'anthropic', version: '2023-06-01' },
-    ...{ betas: [], state: 'running', createdAt: 1, expiresAt: 2e15, archivesAt: 3e15 },
-    ...{ cancelAt: null, endedAt: null, archivedAt: null, requests: 100, counts: noCounts, resultBytes: 0 },
+    id: 'msgbatch_a',
+    workspaceId: 'wrkspc_a',
+    keyId: 'apikey_a',
+    dialect: 'anthropic',
+    version: '2023-06-01',
+    betas: [],
+    state: 'running',
+    createdAt: 1,
+    expiresAt: 2e15,
+    archivesAt: 3e15,
+    cancelAt: null,
+    endedAt: null,
+    archivedAt: null,
+    requests: 100,
+    counts: noCounts,
+    resultBytes: 0,
     ...changes,
   };
 }
 
 export function entryOf(changes: Partial<IndexEntry> = {}): IndexEntry {
   return {
-    ...{ ordinal: 0, offset: 0, length: 0, customId: 'id', maxTokens: 0, tokenEstimate: 1, breakpoints: [], fault: null },
+    ordinal: 0,
+    offset: 0,
+    length: 0,
+    customId: 'id',
+    maxTokens: 0,
+    tokenEstimate: 1,
+    breakpoints: [],
+    fault: null,
     ...changes,
   };
 }
@@ -231,35 +252,82 @@ let lastSpan = 0;
 /** A held span of a segment whose requests have these lengths, as `Spans` would open it. */
 export function spanOf(shape: SpanShape = {}): HeldSpan {
   const { run = createRun(batchOf()), lengths = [1, 1, 1], epoch = 1 } = shape;
-  const { index, segment } = segmentOf(lengths, { number: shape.segment ?? 0, batchId: run.batch.id, maxTokens: shape.maxTokens ?? 0 });
+  const { index, segment } = segmentOf(lengths, {
+    number: shape.segment ?? 0,
+    batchId: run.batch.id,
+    maxTokens: shape.maxTokens ?? 0,
+  });
   const { from = 0, to = lengths.length } = shape;
   const lease = { batchId: run.batch.id, segment: segment.number, from, to, epoch };
   const bodies = new Bodies({ blobs: shape.blobs ?? new MemoryBlobs(), segment, index, budget: new BodyBudget() });
   const done = bitmap(lengths.length);
   lastSpan += 1;
-  const span = { id: lastSpan, run, lane: 'local\nmodel-a', lease, segment, index, bodies, done, open: to - from, unsealed: 0, lost: false };
+  const span = {
+    id: lastSpan,
+    run,
+    lane: 'local\nmodel-a',
+    lease,
+    segment,
+    index,
+    bodies,
+    done,
+    open: to - from,
+    unsealed: 0,
+    lost: false,
+  };
   run.spans.add(span);
   return span;
 }
 
 export function segmentOf(
   lengths: readonly number[],
-  { number = 0, batchId = 'msgbatch_a', maxTokens = 0, offset = 0 }: { number?: number; batchId?: string; maxTokens?: number; offset?: number } = {},
+  {
+    number = 0,
+    batchId = 'msgbatch_a',
+    maxTokens = 0,
+    offset = 0,
+  }: { number?: number; batchId?: string; maxTokens?: number; offset?: number } = {},
 ): { index: SegmentIndex; segment: Segment } {
   let bytes = 0;
   const entries = lengths.map((length, item) => {
-    const entry = entryOf({ ordinal: number * 1_000 + item, offset: bytes, length, customId: `id-${number}-${item}`, maxTokens });
+    const entry = entryOf({
+      ordinal: number * 1_000 + item,
+      offset: bytes,
+      length,
+      customId: `id-${number}-${item}`,
+      maxTokens,
+    });
     bytes += length;
     return entry;
   });
   const encoded = encodeSegmentIndex(entries);
-  const place = { blob: `wrkspc_a/${batchId}/s-0`, offset, bytes, indexOffset: offset + bytes, indexBytes: encoded.length };
-  return { index: new SegmentIndex(encoded), segment: { batchId, number, ...place, model: 'model-a', family: null, requests: lengths.length } };
+  const place = {
+    blob: `wrkspc_a/${batchId}/s-0`,
+    offset,
+    bytes,
+    indexOffset: offset + bytes,
+    indexBytes: encoded.length,
+  };
+  return {
+    index: new SegmentIndex(encoded),
+    segment: { batchId, number, ...place, model: 'model-a', family: null, requests: lengths.length },
+  };
 }
 
 export function outcomeOf(span: HeldSpan, item: number, changes: Partial<Outcome> = {}): Outcome {
   const line = Buffer.from(`{"custom_id":"${span.index.customId(item)}"}\n`);
-  return { span, item, kind: 'succeeded', line, usage: null, model: 'model-a', upstream: 'local', tier: 'standard', file: -1, ...changes };
+  return {
+    span,
+    item,
+    kind: 'succeeded',
+    line,
+    usage: null,
+    model: 'model-a',
+    upstream: 'local',
+    tier: 'standard',
+    file: -1,
+    ...changes,
+  };
 }
 
 export function upstreamOf(call: Upstream['call']): Upstream {
@@ -272,7 +340,13 @@ export const messageResult: CallResult = {
     kind: 'message',
     message: Buffer.from('{"type":"message"}'),
     model: 'model-a',
-    usage: { inputTokens: 1, outputTokens: 2, cacheCreationInputTokens: 0, cacheReadInputTokens: 0, cacheCreation1hInputTokens: 0 },
+    usage: {
+      inputTokens: 1,
+      outputTokens: 2,
+      cacheCreationInputTokens: 0,
+      cacheReadInputTokens: 0,
+      cacheCreation1hInputTokens: 0,
+    },
   },
   status: 200,
   headroom: null,
@@ -301,8 +375,15 @@ export function requestsOf(count: number, model?: string): string[] {
 
 export function createOf(changes: Partial<CreateBatch> = {}): CreateBatch {
   return {
-    ...{ workspaceId: 'wrkspc_a', keyId: 'apikey_a', version: '2023-06-01', betas: [], body: bodyOf(requestsOf(3)) },
-    ...{ format: 'json', resent: false, idempotencyKey: null, signal: new AbortController().signal },
+    workspaceId: 'wrkspc_a',
+    keyId: 'apikey_a',
+    version: '2023-06-01',
+    betas: [],
+    body: bodyOf(requestsOf(3)),
+    format: 'json',
+    resent: false,
+    idempotencyKey: null,
+    signal: new AbortController().signal,
     ...changes,
   };
 }

@@ -42,7 +42,8 @@ export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
 
 async function readEnd(response: UpstreamResponse, wallMs: () => number): Promise<CallEnd> {
   const { status } = response;
-  if (status === 200) {
+  // Whatever says it succeeded may have been paid for, if it is a message or not.
+  if (status >= 200 && status < 300) {
     const answer = readAnswer(await response.body.bytes(ANSWER_BYTES_MAX));
     if (answer.kind === 'message') return { kind: 'message', message: answer.line, model: answer.model, usage: answer.usage };
     return { kind: 'perhaps_paid', error: { type: 'api_error', message: `The upstream's answer is not a message: ${answer.reason}` } };

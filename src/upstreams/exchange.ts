@@ -75,7 +75,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #bytes(max: number): Promise<Uint8Array> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#length > max) this.#fail(new ResponseTooLargeError(max));
+    if (this.#length > max) {
+      const error = new ResponseTooLargeError(max);
+      if (this.#state === 'open') this.#fail(error);
+      return Promise.reject(error);
+    }
     if (this.#state === 'ended') return Promise.resolve(this.#whole());
     return new Promise((resolve, reject) => {
       this.#reader = { max, resolve, reject };

@@ -1,17 +1,18 @@
 /** What an answer's headers say of the limits left, in the words of the Messages API. */
 import type { Headroom } from './upstream.ts';
 
+const number = /^\d+(\.\d+)?$/;
+
 type Headers = Readonly<Record<string, string>>;
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date; null when neither says anything usable. */
 export function retryAfterMs(headers: Headers, wallMs: () => number): number | null {
-  const exact = Number(headers['retry-after-ms'] ?? NaN);
-  if (exact >= 0) return exact;
-  const text = headers['retry-after'];
-  if (text === undefined) return null;
-  const seconds = Number(text);
-  if (seconds >= 0) return seconds * 1_000;
-  const date = Date.parse(text);
+  const exact = headers['retry-after-ms'] ?? '';
+  if (number.test(exact)) return Number(exact);
+  const text = headers['retry-after'] ?? '';
+  if (number.test(text)) return Number(text) * 1_000;
+  // Date.parse reads dates into nearly anything; one of HTTP begins with its day.
+  const date = /^[A-Z][a-z]+,/.test(text) ? Date.parse(text) : NaN;
   return Number.isNaN(date) ? null : Math.max(0, date - wallMs());
 }
 

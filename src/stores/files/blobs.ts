@@ -4,16 +4,17 @@
  * A put writes root/tmp/put-<uuid>.tmp, syncs it, links it to its name (a link never overwrites) and syncs the folders, so that a
  * name stands for a whole, durable blob or does not exist (B1, B2). What a killed process left in tmp is removed at open.
  */
-import { existsSync, renameSync } from 'node:fs';
-import { link, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { closeSync, existsSync, fdatasync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
+import { open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { blobHeader, storedRange } from '../../bytes/blob-header.ts';
 import { BLOB_DELETES_MAX, BLOB_FOLDERS_MAX, BLOB_HANDLES_MAX, FILE_SCAN_BYTES } from '../../domain/limits.ts';
 import type { BlobListing, BlobRange, Blobs } from '../../ports/blobs.ts';
 import { parseKey } from './blob-key.ts';
 import { listBlobs, type ListQuery } from './blob-listing.ts';
-import { codeOf, FILE_MODE, folderSync, makeFolder, orFull, writeAll } from './durable.ts';
+import { codeOf, FILE_MODE, folderSync, makeFolder, orFull, targetOf, writeAll } from './durable.ts';
 import type { FileReports, SyncFolder } from './durable.ts';
 import { OpenFiles, type OpenFile } from './open-files.ts';
 
@@ -22,6 +23,9 @@ export type FileBlobsOptions = FileReports & {
   /** Handles kept open for reading. */
   readonly handlesMax?: number;
 };
+
+/** Names are given and taken at once: a hop through the thread pool costs a turn of a busy loop, ten times the call itself. */
+const syncData = promisify(fdatasync);
 
 const tempPattern = /^put-[0-9a-f-]{36}\.tmp$/;
 /** A delete may remove the emptied folder under a put of the same batch; the put then makes it again. */
@@ -67,12 +71,12 @@ class FileBlobs implements Blobs {
       const path = this.#pathOf(key);
       const temp = join(this.#temps, `put-${randomUUID()}.tmp`);
       try {
-        await writeTemp(temp, parts);
+        await Promise.all([writeTemp(temp, parts), this.#folder(dirname(path))]);
         await this.#place(key, temp, path);
       } catch (error) {
         throw orFull(`blob ${key}`, error);
       } finally {
-        await unlinkIfThere(temp).catch(() => undefined); // What stays is removed at the next open.
+        removeTemp(temp);
       }
     });
   }
@@ -115,7 +119,7 @@ class FileBlobs implements Blobs {
     for (let tries = 1; ; tries++) {
       await this.#folder(folder);
       try {
-        await linkOnce(temp, path);
+        linkOnce(temp, path);
         break;
       } catch (error) {
         if (codeOf(error) === 'EEXIST') {
@@ -166,20 +170,29 @@ class FileBlobs implements Blobs {
   }
 }
 
-async function writeTemp(temp: string, parts: readonly Uint8Array[]): Promise<void> {
-  const handle = await open(temp, 'wx', FILE_MODE);
+/** What cannot be removed now is removed at the next open. */
+function removeTemp(temp: string): void {
   try {
-    await writeAll(handle, [blobHeader(), ...parts]);
-    await handle.datasync();
+    rmSync(temp, { force: true });
+  } catch {
+    // The put has succeeded or failed already; a file left behind changes neither.
+  }
+}
+
+async function writeTemp(temp: string, parts: readonly Uint8Array[]): Promise<void> {
+  const fd = openSync(temp, 'wx', FILE_MODE);
+  try {
+    await writeAll(targetOf(fd), [blobHeader(), ...parts]);
+    await syncData(fd);
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
 }
 
 /** Fails with EEXIST where the name is taken. Without hard links a look and a rename, in one turn, serve: the folder's lock keeps other processes out. */
-async function linkOnce(temp: string, path: string): Promise<void> {
+function linkOnce(temp: string, path: string): void {
   try {
-    await link(temp, path);
+    linkSync(temp, path);
   } catch (error) {
     if (!noHardLinks.has(codeOf(error))) throw error;
     if (existsSync(path)) throw Object.assign(new Error(`${path} exists`), { code: 'EEXIST' });

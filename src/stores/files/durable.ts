@@ -1,7 +1,8 @@
 /** What makes files durable, shared by blobs, log and data folder: whole writes, synced folders, and errors that mean "full". */
-import { existsSync } from 'node:fs';
-import { open, mkdir, rename, type FileHandle } from 'node:fs/promises';
+import { closeSync, existsSync, fsync, mkdirSync, openSync, writev } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { StorageFullError } from '../../domain/errors.ts';
 
 export const FOLDER_MODE = 0o700;
@@ -17,16 +18,18 @@ export type FileReports = {
 
 export type SyncFolder = (folder: string) => Promise<void>;
 
+const syncFile = promisify(fsync);
+
 /** Some filesystems (Windows, FUSE, network shares) cannot open or sync a folder: said once, never a crash. */
 export function folderSync(onNoFolderSync: FileReports['onNoFolderSync']): SyncFolder {
   let told = false;
   return async (folder) => {
     try {
-      const handle = await open(folder, 'r');
+      const fd = openSync(folder, 'r');
       try {
-        await handle.sync();
+        await syncFile(fd);
       } finally {
-        await handle.close();
+        closeSync(fd);
       }
     } catch (error) {
       if (!cannotSyncFolders.has(codeOf(error))) throw error;
@@ -45,18 +48,29 @@ const cannotSyncFolders = new Set(['EINVAL', 'EPERM', 'EACCES', 'EISDIR', 'ENOTS
  */
 export async function makeFolder(folder: string, syncFolder: SyncFolder): Promise<void> {
   try {
-    await mkdir(folder, { mode: FOLDER_MODE });
+    mkdirSync(folder, { mode: FOLDER_MODE });
   } catch (error) {
     if (codeOf(error) === 'ENOENT' && !existsSync(dirname(folder))) {
       await makeFolder(dirname(folder), syncFolder);
-      await mkdir(folder, { mode: FOLDER_MODE });
+      mkdirSync(folder, { mode: FOLDER_MODE });
     } else if (codeOf(error) !== 'EEXIST') throw error;
   }
   await syncFolder(dirname(folder));
 }
 
-/** Writes every byte at the handle's position, however short the single writes are. */
-export async function writeAll(handle: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+/** What can be written to: a file handle, or a bare descriptor wrapped. */
+export type Target = { writev(parts: readonly Uint8Array[]): Promise<{ readonly bytesWritten: number }> };
+
+export function targetOf(fd: number): Target {
+  return { writev: async (parts) => ({ bytesWritten: await writeParts(fd, parts) }) };
+}
+
+function writeParts(fd: number, parts: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) => writev(fd, parts, null, (error, count) => (error ? reject(error) : resolve(count))));
+}
+
+/** Writes every byte at the target's position, however short the single writes are. */
+export async function writeAll(handle: Target, parts: readonly Uint8Array[]): Promise<void> {
   let rest: readonly Uint8Array[] = parts.filter((part) => part.length > 0);
   while (rest.length > 0) {
     const { bytesWritten } = await handle.writev(rest);
