@@ -9,4 +9,8 @@ export const regressions: readonly Regression[] = [
   { seed: 256, note: 'the jump fell between the renewal and the look for free work' },
   { seed: 401, note: 'a lease was taken over between reading what is held and renewing it' },
   { seed: 748, note: 'a holder that did not hear that its lease had passed on went on sending' },
+  { seed: 1101, note: 'a request whose body was still being read was sent after its cancel' },
+  { seed: 1713, note: 'a crash between archiving and erasing left the blobs for ever' },
+  { seed: 2881, note: 'what expired before the clock jumped back expired rightly (a mistake of the check)' },
+  { seed: 20518, note: 'a node that lost one span of several of a batch did not hear of it' },
 ];

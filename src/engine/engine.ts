@@ -63,7 +63,11 @@ export class Engine {
     this.#scheduler = new Scheduler({ chance: () => world.chance.next() });
     this.#journal = new Journal({ log, world, onFatal, onSynced: (outcomes) => this.#synced(outcomes) });
     this.#sealer = new Sealer({
-      ...{ node, catalog, blobs, world, onFatal },
+      node,
+      catalog,
+      blobs,
+      world,
+      onFatal,
       onSealed: (run, outcomes, sealed) => this.#sealed(run, outcomes, sealed.batch),
       onStale: (spans, dropped) => this.#stale(spans, dropped),
       onStorage: (full) => this.#storage('chunks', full),

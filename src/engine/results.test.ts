@@ -118,6 +118,18 @@ test('a merge during a download, over the end of a page, loses and repeats nothi
   }
 });
 
+test('a reader so slow that its chunks were merged and erased goes on in the merged ones', async () => {
+  const subject = scene(Array.from({ length: 12 }, (_, sequence) => 5 + sequence));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of resultsOf(subject).read({ start: 2, end: subject.whole.length - 3 })) {
+    pieces.push(piece);
+    if (pieces.length !== 3) continue;
+    merge(subject, 0, 11);
+    for (let sequence = 0; sequence < 12; sequence++) subject.blobs.stored.delete(`r-${sequence}`);
+  }
+  assert.ok(Buffer.concat(pieces).equals(subject.whole.subarray(2, -3)));
+});
+
 test('results that are gone in the middle fail the download instead of ending it', async () => {
   const subject = scene(
     Array.from({ length: 20 }, () => 10),

@@ -1,20 +1,41 @@
 /** Results: the chunks of a batch as one byte string, read by range and pulled as fast as the reader takes it. */
 import type { Batch } from '../domain/batch.ts';
 import { RESULTS_READ_BYTES, RESULTS_READS_AHEAD } from '../domain/limits.ts';
-import type { Blobs } from '../ports/blobs.ts';
+import { BlobMissingError, type Blobs } from '../ports/blobs.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Results } from './contract.ts';
 
 const chunksPage = 1_000;
 
-export function openResults(parts: { catalog: Catalog; blobs: Blobs; batch: Batch }): Results {
+type Parts = { readonly catalog: Catalog; readonly blobs: Blobs; readonly batch: Batch };
+type Range = { readonly start: number; readonly end: number };
+
+export function openResults(parts: Parts): Results {
   const { batch } = parts;
   const bytes = batch.resultBytes;
   // After the end the bytes never change, so the batch and their number name them.
   return { batch, bytes, etag: `"${batch.id}-${bytes}"`, read: (range) => readRange(parts, range) };
 }
 
-async function* readRange(parts: { catalog: Catalog; blobs: Blobs; batch: Batch }, range: { start: number; end: number }): AsyncIterable<Uint8Array> {
+/** A slow reader may be so far behind that its chunks were merged and their blobs are gone: it goes on in the merged ones. */
+async function* readRange(parts: Parts, { start, end }: Range): AsyncIterable<Uint8Array> {
+  let at = start;
+  let missedAt = -1;
+  for (;;) {
+    try {
+      for await (const bytes of readAhead(parts, { start: at, end })) {
+        at += bytes.length;
+        yield bytes;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof BlobMissingError) || missedAt === at) throw error;
+      missedAt = at;
+    }
+  }
+}
+
+async function* readAhead(parts: Parts, range: Range): AsyncIterable<Uint8Array> {
   // Some reads are always under way while the reader takes the last one.
   const ahead: Promise<Uint8Array>[] = [];
   for await (const piece of pieces(parts, range)) {
@@ -29,7 +50,7 @@ async function* readRange(parts: { catalog: Catalog; blobs: Blobs; batch: Batch 
 
 type Piece = { readonly blob: string; readonly start: number; readonly end: number };
 
-async function* pieces(parts: { catalog: Catalog; batch: Batch }, range: { start: number; end: number }): AsyncIterable<Piece> {
+async function* pieces(parts: Parts, range: Range): AsyncIterable<Piece> {
   let at = range.start;
   let after = -1;
   let searchedFor = -1;

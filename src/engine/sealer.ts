@@ -94,11 +94,15 @@ export class Sealer {
   async #seal(run: BatchRun, pending: Pending): Promise<void> {
     pending.sealing = true;
     this.#running += 1;
+    const { forced } = pending;
     const outcomes = this.#take(run, pending);
     try {
       const sealed = await this.#sealUntilRoom(run, outcomes);
       if (sealed.kind === 'sealed') this.#deps.onSealed(run, outcomes, sealed);
-      else this.#drop(outcomes, sealed.leases);
+      else {
+        this.#drop(outcomes, sealed.leases);
+        pending.forced ||= forced;
+      }
     } catch (error) {
       this.#deps.onFatal(error);
     } finally {

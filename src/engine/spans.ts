@@ -7,7 +7,7 @@ import { SegmentIndex } from '../bytes/segment-index.ts';
 import { isFinal, type Batch } from '../domain/batch.ts';
 import { BATCHES_KNOWN_MAX, DISCOVER_MS, LEASE_MS } from '../domain/limits.ts';
 import { countsTotal } from '../domain/outcome.ts';
-import { testBit } from '../domain/segment.ts';
+import { testBit, type Lease } from '../domain/segment.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog, HeldSpan as HeldRow } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
@@ -48,6 +48,8 @@ export class Spans {
   #renewAtMs = 0;
   #renewedWallMs = Infinity;
   #discovering = false;
+  /** The catalog may say that a span is ours which is not held here: a claim failed half way, or a seal was stale. */
+  #mayHaveStrays = false;
   #discoverAtMs = 0;
 
   constructor(deps: SpansDeps) {
@@ -103,6 +105,7 @@ export class Spans {
     try {
       // After a jump of the catalog's clock our own leases may have run out: what we hold is not to be found as free.
       if (this.#held.size > 0 && !this.#renewing) await this.#renew();
+      if (this.#mayHaveStrays) await this.#releaseStrays();
       let after: string | null = null;
       while (this.#runs.size < BATCHES_KNOWN_MAX) {
         const page = await this.#deps.catalog.runnable({ after, limit: discoverPage });
@@ -173,6 +176,7 @@ export class Spans {
   lose(span: HeldSpan): void {
     if (span.lost) return;
     span.lost = true;
+    this.#mayHaveStrays = true;
     this.#deps.post({ kind: 'lost', span: span.id });
     this.#forget(span);
   }
@@ -192,7 +196,13 @@ export class Spans {
 
   async releaseAll(): Promise<void> {
     const leases = [...this.#held.values()].filter((span) => span.unsealed === 0).map((span) => span.lease);
-    if (leases.length > 0) await this.#deps.catalog.release({ node: this.#deps.node, leases });
+    if (leases.length === 0) return;
+    try {
+      await this.#deps.catalog.release({ node: this.#deps.node, leases });
+    } catch (error) {
+      // Leases run out by themselves: giving them back only spares others the wait.
+      this.#deps.world.emit({ kind: 'failure', where: 'release leases', error, requestId: null });
+    }
   }
 
   async #claim(run: BatchRun, model: string, command: Extract<Command, { kind: 'claim' }>): Promise<void> {
@@ -221,16 +231,30 @@ export class Spans {
       const rows = await catalog.claim({ node, batchId: run.batch.id, ...what, leaseMs: LEASE_MS });
       this.#leasedUntilMs = Math.min(this.#held.size === 0 ? Infinity : this.#leasedUntilMs, askedMs + LEASE_MS);
       const fresh = rows.filter((row) => !leaseAgain(run, row));
-      const opened = await Promise.all(fresh.map((row) => this.#open(run, row)));
-      for (const span of opened) this.#announceSpan(span);
+      const opened = await Promise.allSettled(fresh.map((row) => this.#open(run, row)));
+      for (const one of opened) if (one.status === 'fulfilled') this.#announceSpan(one.value);
+      const failed = opened.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
       return rows.length;
     } catch (error) {
-      // What was leased and is not held comes back when its lease runs out: discovery finds it then.
+      this.#mayHaveStrays = true;
       world.emit({ kind: 'failure', where: `claim of ${run.batch.id}`, error, requestId: null });
       return 0;
     } finally {
       run.claiming -= 1;
     }
+  }
+
+  /** Renewals prolong every lease of this node: what it does not hold would be kept from everyone for ever. */
+  async #releaseStrays(): Promise<void> {
+    const { catalog, node } = this.#deps;
+    const rows = await catalog.held(node);
+    // What a claim under way has leased is not held yet, either: the next discovery looks again.
+    if ([...this.#runs.values()].some(({ claiming }) => claiming > 0)) return;
+    this.#mayHaveStrays = false;
+    const held = new Set([...this.#held.values()].map(({ lease }) => placeOf(lease)));
+    const leases = rows.map(({ lease }) => lease).filter((lease) => !held.has(placeOf(lease)));
+    if (leases.length > 0) await catalog.release({ node, leases });
   }
 
   #begin(batch: Batch): BatchRun {
@@ -361,6 +385,10 @@ function leaseAgain(run: BatchRun, { lease }: HeldRow): boolean {
     return true;
   }
   return false;
+}
+
+function placeOf({ batchId, segment, from }: Lease): string {
+  return `${batchId}/${segment}/${from}`;
 }
 
 function modelOf(lane: LaneId): string {

@@ -35,6 +35,35 @@ test('L2: a window full of refusals halves once, and pauses once', () => {
   assert.equal(fill(lane, 260).length, 16);
 });
 
+for (const share of [0.02, 0.05, 0.1]) {
+  test(`an upstream that sheds ${share * 100} % of its load by chance keeps its window`, () => {
+    // A stride that is no divisor of anything: clumps come as they do by chance, the same in every run.
+    let draw = 0.5;
+    const lane = newLane();
+    for (let nowMs = 0; nowMs < 20_000; nowMs += 20) {
+      for (const attempt of fill(lane, nowMs)) {
+        draw = (draw + 0.618_033_988_75) % 1;
+        lane.freed(attempt);
+        if (draw < share) lane.throttled(attempt, null, nowMs + 10);
+        else lane.succeeded(attempt, nowMs + 10);
+      }
+    }
+    assert.ok(lane.window >= 32, `${lane.window}`);
+  });
+}
+
+test('a limit that refuses what is beyond it halves the window', () => {
+  const lane = newLane();
+  for (let nowMs = 0; nowMs < 2_000; nowMs += 20) {
+    fill(lane, nowMs).forEach((attempt, place) => {
+      lane.freed(attempt);
+      if (place < 20) lane.succeeded(attempt, nowMs + 10);
+      else lane.throttled(attempt, null, nowMs + 10);
+    });
+  }
+  assert.ok(lane.window <= 25, `${lane.window}`);
+});
+
 test('a long storm costs few calls: the window, half of it, then one probe at a time, a second apart', () => {
   const lane = newLane();
   let calls = 0;

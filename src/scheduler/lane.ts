@@ -2,7 +2,7 @@
  * Whether a lane may send now: its window, what is in flight, its pauses, its sickness and its budgets.
  *
  *   well ──(8 or more failures in a row)──► sick: one probe at a time, further and further apart ──(a success)──► well, with half the window
- *   well ──(429, 529)──► paused, with half the window ──► well, or, if nothing has succeeded since the one before, one probe first
+ *   well ──(429 or 529 that says how long, or too many)──► paused, with half the window ──► well, or, if nothing has succeeded since the one before, one probe first
  *
  * L1 Nothing is sent before a pause is over, nor while the window is full, nor while a probe is out.
  * L2 What was sent before the last cut never cuts again: a window of 128 that is refused halves once, not 128 times.
@@ -23,6 +23,13 @@ import { Window } from './window.ts';
 const JITTER = 0.05;
 /** Throttled again with nothing but throttles since: from then on one probe goes first. */
 const THROTTLES_STORM = 2;
+/**
+ * Upstreams shed load by chance. One throttle among eight successes is such noise, for which the request's own backoff is enough;
+ * more than these, or than this part of the window, not made up for by successes, say that the window is too large.
+ */
+const SUCCESSES_A_THROTTLE = 8;
+const THROTTLES_NOISE = 4;
+const THROTTLES_NOISE_PART = 0.25;
 
 /** A large window brings its quick failures before its slow successes, so a row must also be this part of the window. */
 const SICK_PART = 0.25;
@@ -42,6 +49,8 @@ export class Lane {
   /** Attempts up to this one were sent before the last halving. */
   #halvedAfter: AttemptId = 0;
   #throttlesInRow = 0;
+  /** Throttles not yet made up for by successes. */
+  #throttleDebt = 0;
   #failuresInRow = 0;
   #sick = false;
   /** Attempts up to this one were sent before it fell sick. */
@@ -123,6 +132,7 @@ export class Lane {
 
   succeeded(attempt: SentAttempt, nowMs: number): void {
     this.#failuresInRow = 0;
+    this.#throttleDebt = Math.max(0, this.#throttleDebt - 1 / SUCCESSES_A_THROTTLE);
     if (attempt.id > this.#halvedAfter) this.#throttlesInRow = 0;
     if (this.#sick && attempt.id > this.#sickAfter) {
       this.#sick = false;
@@ -147,6 +157,9 @@ export class Lane {
   /** Answered with 429 or 529. */
   throttled(attempt: SentAttempt, retryAfterMs: number | null, nowMs: number): void {
     if (this.#sick && attempt.probe) this.#probeLater(nowMs);
+    const noise = Math.max(THROTTLES_NOISE, this.#window.size * THROTTLES_NOISE_PART);
+    this.#throttleDebt = Math.min(this.#throttleDebt + 1, 2 * noise);
+    if (retryAfterMs === null && this.#throttleDebt <= noise && !this.#probing()) return;
     const first = this.#cut(attempt);
     if (first) this.#throttlesInRow += 1;
     if (retryAfterMs !== null) {

@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Catalog } from '../../ports/catalog.ts';
 import type { Directory } from '../../ports/directory.ts';
-import type { SqliteOptions, SqliteStores } from './stores.ts';
+import { openSqliteStores, type SqliteOptions, type SqliteStores } from './stores.ts';
 import { fromWire } from './wire-error.ts';
 import type { Call, Opened, Reply, WorkerOptions } from './worker.ts';
 
@@ -13,13 +13,34 @@ export type WorkerOptionsOfStores = SqliteOptions & {
   readonly onDeath: (error: Error) => void;
 };
 
-/** Rejects with StartError when the file is not a catalog this program can use. */
+/**
+ * Rejects with StartError when the file is not a catalog this program can use.
+ *
+ * What callers wait for and what reads a few rows is read here, on a connection of its own: in SQLite's write-ahead log readers never
+ * wait for a writer, so a poll does not stand behind the sync of a seal. Everything else goes to the thread.
+ */
 export async function openWorkerStores(options: WorkerOptionsOfStores): Promise<SqliteStores> {
   const thread = new StoreThread(options);
   await thread.opened;
-  const close = () => thread.close();
-  const catalog: Catalog = { ...remote<Catalog>({ thread, store: 'catalog' }, catalogMethods), close };
-  return { catalog, directory: remote<Directory>({ thread, store: 'directory' }, directoryMethods), close };
+  const reader = openSqliteStores(options);
+  const read = <T>(ask: () => Promise<T>): Promise<T> => (thread.refusal() === null ? ask() : Promise.reject(thread.refusal()!));
+  const close = async () => {
+    await thread.close();
+    await reader.close();
+  };
+  const catalog: Catalog = {
+    ...remote<Catalog>({ thread, store: 'catalog' }, catalogMethods),
+    batch: (workspaceId, batchId) => read(() => reader.catalog.batch(workspaceId, batchId)),
+    page: (query) => read(() => reader.catalog.page(query)),
+    chunks: (query) => read(() => reader.catalog.chunks(query)),
+    close,
+  };
+  const directory: Directory = {
+    ...remote<Directory>({ thread, store: 'directory' }, directoryMethods),
+    key: (secretHash) => read(() => reader.directory.key(secretHash)),
+    workspace: (id) => read(() => reader.directory.workspace(id)),
+  };
+  return { catalog, directory, close };
 }
 
 /** A thread does not inherit the compile cache of the process; without it stripping types costs each start a tenth of a second and 35 MB. */
@@ -71,9 +92,13 @@ export class StoreThread {
   }
 
   call(store: Call['store'], method: string, args: readonly unknown[]): Promise<unknown> {
-    if (this.#death !== null) return Promise.reject(this.#death);
-    if (this.#closing !== null) return Promise.reject(new Error('the catalog is closed'));
-    return this.#post(store, method, args);
+    const refusal = this.refusal();
+    return refusal === null ? this.#post(store, method, args) : Promise.reject(refusal);
+  }
+
+  /** Why no call can be taken any more, if so. */
+  refusal(): Error | null {
+    return this.#death ?? (this.#closing === null ? null : new Error('the catalog is closed'));
   }
 
   /** Calls made before are answered first. */
