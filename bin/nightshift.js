@@ -35,7 +35,9 @@ async function startFromCheckout() {
  */
 function startAsServer() {
   const flag = '--max-semi-space-size=16';
-  const isBounded = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].some((given) => given.startsWith('--max-semi-space-size'));
+  const isBounded = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].some((given) =>
+    given.startsWith('--max-semi-space-size'),
+  );
   // A process with a channel to its parent, or on a system without exec, stays as it is.
   if (isBounded || process.channel || !process.execve || nodeMajor < NODE_MAJOR_MIN) return;
   const env = { UV_THREADPOOL_SIZE: '12', ...process.env };

@@ -57,13 +57,20 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
   }
 }
 
-async function start(options: StartOptions, closers: (() => Promise<void> | void)[], closeAll: () => Promise<void>): Promise<StartedServer> {
+async function start(
+  options: StartOptions,
+  closers: (() => Promise<void> | void)[],
+  closeAll: () => Promise<void>,
+): Promise<StartedServer> {
   const { config, version, onFatal } = options;
   const telemetry = createTelemetry(config);
   const { emit } = telemetry;
   const sender = createSend({ connections: Math.max(...config.upstreams.map(({ concurrency }) => concurrency)) });
   const world = systemWorld({ send: sender.send, emit });
-  closers.push(() => telemetry.close(), () => sender.close());
+  closers.push(
+    () => telemetry.close(),
+    () => sender.close(),
+  );
 
   const stores = await openStores({ config, world, onFatal });
   closers.push(() => stores.close());
@@ -72,15 +79,27 @@ async function start(options: StartOptions, closers: (() => Promise<void> | void
   const weights = new Map((await stores.directory.workspaces()).map(({ id, weight }) => [id, weight]));
   const dialect = createAnthropicDialect();
   const node = await startNode({
-    ...{ node: stores.folder.nodeId, catalog: stores.catalog, blobs: stores.blobs, log: stores.log, world, dialect, onFatal },
+    node: stores.folder.nodeId,
+    catalog: stores.catalog,
+    blobs: stores.blobs,
+    log: stores.log,
+    world,
+    dialect,
+    onFatal,
     upstreamFor: routerOf(config, upstreams),
     weightOf: (workspaceId) => weights.get(workspaceId) ?? 1,
-    ...{ windowMs: config.windowMs, retentionMs: config.retentionMs, graceMs: config.cancelGraceMs },
+    windowMs: config.windowMs,
+    retentionMs: config.retentionMs,
+    graceMs: config.cancelGraceMs,
   });
   telemetry.watch(node);
 
   const app = createApp({
-    ...{ service: node.service, directory: stores.directory, dialect, world, version },
+    service: node.service,
+    directory: stores.directory,
+    dialect,
+    world,
+    version,
     publicUrl: config.publicUrl,
     httpRequestsPerMinute: config.httpRequestsPerMinute,
     metrics: () => telemetry.render(),
@@ -120,7 +139,15 @@ type Stores = Pick<SqliteStores, 'catalog' | 'directory'> & {
   close(): Promise<void>;
 };
 
-async function openStores({ config, world, onFatal }: { config: Config; world: World; onFatal: (error: unknown) => void }): Promise<Stores> {
+async function openStores({
+  config,
+  world,
+  onFatal,
+}: {
+  config: Config;
+  world: World;
+  onFatal: (error: unknown) => void;
+}): Promise<Stores> {
   const reports = { onForeignFile: (path: string) => world.emit({ kind: 'foreign_file', path }) };
   const folder = await openDataFolder(config.data, reports);
   const closers: (() => Promise<void> | void)[] = [() => folder.close()];
@@ -136,7 +163,11 @@ async function openStores({ config, world, onFatal }: { config: Config; world: W
     const firstStart = { organizationId: crypto.randomUUID(), defaultWorkspaceId: newId('wrkspc', bytes) };
     const stores = await openWorkerStores({ path, clock: world.clock, firstStart, onDeath: onFatal });
     closers.push(() => stores.close());
-    const log = await openFileLog({ folder: folder.journal, ...reports, onTornTail: (torn) => world.emit({ kind: 'torn_tail', ...torn }) });
+    const log = await openFileLog({
+      folder: folder.journal,
+      ...reports,
+      onTornTail: (torn) => world.emit({ kind: 'torn_tail', ...torn }),
+    });
     closers.push(() => log.close());
     return { folder, blobs, log, catalog: stores.catalog, directory: stores.directory, close };
   } catch (error) {
@@ -160,18 +191,34 @@ async function refuseLostCatalog(path: string, blobs: Stores['blobs']): Promise<
 }
 
 /** NIGHTSHIFT_API_KEY, or a key made at the first start and kept in DATA/first-key. */
-async function firstKey({ config, directory, folder }: { config: Config; directory: Directory; folder: DataFolder }): Promise<StartedServer['key']> {
+async function firstKey({
+  config,
+  directory,
+  folder,
+}: {
+  config: Config;
+  directory: Directory;
+  folder: DataFolder;
+}): Promise<StartedServer['key']> {
   const workspace = await directory.defaultWorkspace();
   const path = join(folder.root, 'first-key');
   const add = (secret: string) =>
-    directory.addKey({ id: newId('apikey', randomBytes), workspaceId: workspace.id, name: 'first key', secretHash: sha256(secret) });
+    directory.addKey({
+      id: newId('apikey', randomBytes),
+      workspaceId: workspace.id,
+      name: 'first key',
+      secretHash: sha256(secret),
+    });
   if (config.apiKey !== null) {
     await add(config.apiKey);
     return { value: null, path: null, firstStart: false };
   }
   const kept = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
-    throw new StartError(`${path} cannot be read: ${error.message}`, { hint: 'Make it readable for this user, or set NIGHTSHIFT_API_KEY.', cause: error });
+    throw new StartError(`${path} cannot be read: ${error.message}`, {
+      hint: 'Make it readable for this user, or set NIGHTSHIFT_API_KEY.',
+      cause: error,
+    });
   });
   const value = kept?.trim() || `sk-nightshift-${randomBytes(24).toString('base64url')}`;
   if (!kept?.trim()) await writeSmallFile(path, `${value}\n`, folderSync(undefined));
@@ -181,11 +228,27 @@ async function firstKey({ config, directory, folder }: { config: Config; directo
 
 function createUpstreams(config: Config, world: World): ReadonlyMap<string, Upstream> {
   const upstreams = config.upstreams.map((upstream): [string, Upstream] => {
-    const send = upstream.protocol === 'simulator' ? createSimulatedSend({ simulator: createSimulator(upstream.simulator), timers: world.timers }) : world.send;
+    const send =
+      upstream.protocol === 'simulator'
+        ? createSimulatedSend({ simulator: createSimulator(upstream.simulator), timers: world.timers })
+        : world.send;
     const { name, apiKey, billing, concurrency, requestsPerMinute, tokensPerMinute } = upstream;
     const url = upstream.url ?? 'simulator:';
     const wallMs = () => world.clock.wallMs();
-    return [name, createAnthropicUpstream({ name, url, apiKey, billing, concurrency, requestsPerMinute, tokensPerMinute, send, wallMs })];
+    return [
+      name,
+      createAnthropicUpstream({
+        name,
+        url,
+        apiKey,
+        billing,
+        concurrency,
+        requestsPerMinute,
+        tokensPerMinute,
+        send,
+        wallMs,
+      }),
+    ];
   });
   return new Map(upstreams);
 }
@@ -193,7 +256,10 @@ function createUpstreams(config: Config, world: World): ReadonlyMap<string, Upst
 /** The first rule that matches a model's name says where it goes, and under which name. */
 function routerOf(config: Config, upstreams: ReadonlyMap<string, Upstream>): (model: string) => Upstream {
   const [fallback] = upstreams.values();
-  if (!fallback) throw new StartError('no upstream is configured', { hint: 'Name one with --upstream, such as --upstream simulator.' });
+  if (!fallback)
+    throw new StartError('no upstream is configured', {
+      hint: 'Name one with --upstream, such as --upstream simulator.',
+    });
   const routes = config.models.map(({ pattern, upstream, model }) => {
     const target = upstreams.get(upstream) ?? fallback;
     return { pattern, upstream: model === null ? target : renamed(target, model) };

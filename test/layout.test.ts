@@ -24,7 +24,11 @@ const parts: Readonly<Record<string, Part>> = {
   scheduler: { uses: ['domain'], types: ['ports'], packages: [] },
   ports: { uses: [], types: ['domain', 'telemetry'], packages: [] },
   dialects: { uses: ['domain', 'bytes'], types: ['ports'], packages: pureNode },
-  upstreams: { uses: ['domain', 'bytes', 'ports'], types: ['dialects', 'simulator'], packages: ['undici', ...pureNode] },
+  upstreams: {
+    uses: ['domain', 'bytes', 'ports'],
+    types: ['dialects', 'simulator'],
+    packages: ['undici', ...pureNode],
+  },
   simulator: { uses: ['domain', 'bytes'], types: ['ports', 'upstreams'], packages: ['node:http', ...pureNode] },
   money: { uses: ['domain'], packages: [] },
   'submit-once': { uses: ['domain'], packages: pureNode },
@@ -46,7 +50,11 @@ const parts: Readonly<Record<string, Part>> = {
     packages: ['commander', 'node:*'],
   },
   config: { uses: ['domain'], types: ['upstreams'], packages: [] },
-  'config.ts': { uses: ['config', 'domain'], types: ['ports', 'upstreams', 'simulator', 'telemetry'], packages: ['node:*'] },
+  'config.ts': {
+    uses: ['config', 'domain'],
+    types: ['ports', 'upstreams', 'simulator', 'telemetry'],
+    packages: ['node:*'],
+  },
   'world.ts': { uses: ['domain', 'ports', 'upstreams'], types: ['telemetry'], packages: ['undici', 'node:*'] },
 };
 

@@ -6,16 +6,21 @@ import type { IndexEntry } from '../domain/segment.ts';
 import { encodeSegmentIndex, SegmentIndex } from './segment-index.ts';
 
 const hash = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((value) => value.toString(16).padStart(16, '0'));
-const entry: fc.Arbitrary<IndexEntry> = fc.record({
-  ordinal: fc.nat(100_000),
-  offset: fc.nat(8_000_000),
-  length: fc.nat(32_000_000),
-  customId: fc.stringMatching(/^[a-zA-Z0-9_-]{1,64}$/),
-  maxTokens: fc.nat(300_000),
-  tokenEstimate: fc.nat(8_000_000),
-  breakpoints: fc.array(hash, { maxLength: 4 }),
-  fault: fc.option(fc.record({ type: fc.constant('invalid_request_error'), message: fc.string() }, { noNullPrototype: true })),
-}, { noNullPrototype: true });
+const entry: fc.Arbitrary<IndexEntry> = fc.record(
+  {
+    ordinal: fc.nat(100_000),
+    offset: fc.nat(8_000_000),
+    length: fc.nat(32_000_000),
+    customId: fc.stringMatching(/^[a-zA-Z0-9_-]{1,64}$/),
+    maxTokens: fc.nat(300_000),
+    tokenEstimate: fc.nat(8_000_000),
+    breakpoints: fc.array(hash, { maxLength: 4 }),
+    fault: fc.option(
+      fc.record({ type: fc.constant('invalid_request_error'), message: fc.string() }, { noNullPrototype: true }),
+    ),
+  },
+  { noNullPrototype: true },
+);
 
 test('an index gives back every field of every request', () => {
   fc.assert(

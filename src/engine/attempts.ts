@@ -18,7 +18,9 @@ export type Flight = {
   stopped: 'timeout' | 'command' | null;
 };
 
-export type FlightEnd = CallResult | { readonly end: { readonly kind: 'aborted' }; readonly status: null; readonly headroom: null };
+export type FlightEnd =
+  | CallResult
+  | { readonly end: { readonly kind: 'aborted' }; readonly status: null; readonly headroom: null };
 
 export type AttemptsDeps = {
   readonly world: World;
@@ -42,7 +44,13 @@ export class Attempts {
   start(parts: { attempt: AttemptId; span: HeldSpan; item: number; upstream: Upstream }): void {
     const startedMs = this.#deps.world.clock.monotonicMs();
     const timeoutMs = ATTEMPT_TIMEOUT_BASE_MS + ATTEMPT_TIMEOUT_PER_TOKEN_MS * parts.span.index.maxTokens(parts.item);
-    const flight: Flight = { ...parts, startedMs, deadlineMs: startedMs + timeoutMs, controller: new AbortController(), stopped: null };
+    const flight: Flight = {
+      ...parts,
+      startedMs,
+      deadlineMs: startedMs + timeoutMs,
+      controller: new AbortController(),
+      stopped: null,
+    };
     this.#flights.set(flight.attempt, flight);
     void this.#fly(flight);
   }
@@ -92,7 +100,14 @@ export class Attempts {
   #report(flight: Flight, { end, status }: FlightEnd): void {
     const durationMs = this.#deps.world.clock.monotonicMs() - flight.startedMs;
     const { upstream, span } = flight;
-    this.#deps.world.emit({ kind: 'attempt', upstream: upstream.name, model: span.segment.model, end: endName(end), status, durationMs });
+    this.#deps.world.emit({
+      kind: 'attempt',
+      upstream: upstream.name,
+      model: span.segment.model,
+      end: endName(end),
+      status,
+      durationMs,
+    });
   }
 }
 

@@ -72,7 +72,12 @@ export class Engine {
       onStale: (spans, dropped) => this.#stale(spans, dropped),
       onStorage: (full) => this.#storage('chunks', full),
     });
-    this.#spans = new Spans({ ...deps, onFatal, post: (input) => this.#post(input), onClaimed: (run) => this.#sealer.consider(run) });
+    this.#spans = new Spans({
+      ...deps,
+      onFatal,
+      post: (input) => this.#post(input),
+      onClaimed: (run) => this.#sealer.consider(run),
+    });
     this.#attempts = new Attempts({
       world,
       onEnd: (flight, result) => this.#attemptEnded(flight, result),
@@ -92,7 +97,12 @@ export class Engine {
     this.#sealer.force(() => true);
     await this.#sealer.drained();
     await this.#journal.removeFinished();
-    world.emit({ kind: 'recovered', spans: held.length, lines: outcomes.length, durationMs: world.clock.monotonicMs() - startedMs });
+    world.emit({
+      kind: 'recovered',
+      spans: held.length,
+      lines: outcomes.length,
+      durationMs: world.clock.monotonicMs() - startedMs,
+    });
     this.#spans.announce(held);
     await this.#spans.discover();
     this.#sweep();
@@ -110,7 +120,12 @@ export class Engine {
 
   stats(): { lanes: ReturnType<Scheduler['stats']>; inFlight: number; unsealedBytes: number; pending: number } {
     const pending = this.#spans.pendingRequests();
-    return { lanes: this.#scheduler.stats(), inFlight: this.#attempts.size, unsealedBytes: this.#sealer.unsealedBytes(), pending };
+    return {
+      lanes: this.#scheduler.stats(),
+      inFlight: this.#attempts.size,
+      unsealedBytes: this.#sealer.unsealedBytes(),
+      pending,
+    };
   }
 
   /** Lets what is in flight finish for a while, seals all there is and gives the spans back. */
@@ -190,7 +205,15 @@ export class Engine {
     }
     if (end.kind === 'message') {
       const line = this.#deps.dialect.succeededLine(span.index.customId(item), end.message);
-      this.#outcome({ span, item, kind: 'succeeded', line, usage: end.usage, model: modelNamed(end.model) ?? span.segment.model, upstream });
+      this.#outcome({
+        span,
+        item,
+        kind: 'succeeded',
+        line,
+        usage: end.usage,
+        model: modelNamed(end.model) ?? span.segment.model,
+        upstream,
+      });
     } else if (end.kind === 'refused') {
       const line = this.#deps.dialect.failedLine(span.index.customId(item), 'errored', end.error);
       this.#outcome({ span, item, kind: 'errored', line, usage: null, model: span.segment.model, upstream });
@@ -202,7 +225,15 @@ export class Engine {
     this.#schedule();
   }
 
-  #outcome(made: { span: HeldSpan; item: number; kind: OutcomeKind; line: Uint8Array; usage: Usage | null; model: string; upstream: Upstream }): void {
+  #outcome(made: {
+    span: HeldSpan;
+    item: number;
+    kind: OutcomeKind;
+    line: Uint8Array;
+    usage: Usage | null;
+    model: string;
+    upstream: Upstream;
+  }): void {
     const { span, item, upstream, ...rest } = made;
     if (span.lost || !markDone(span, item)) return;
     this.#journal.add({ ...rest, span, item, upstream: upstream.name, tier: upstream.tier, file: -1 });
@@ -217,7 +248,8 @@ export class Engine {
       const line = this.#deps.dialect.failedLine(span.index.customId(item), command.outcome, error);
       const made = { span, item, kind: command.outcome, line, usage: null, model: span.segment.model };
       if (command.error) this.#outcome({ ...made, upstream });
-      else if (!span.lost && markDone(span, item)) derived.push({ ...made, upstream: upstream.name, tier: upstream.tier, file: -1 });
+      else if (!span.lost && markDone(span, item))
+        derived.push({ ...made, upstream: upstream.name, tier: upstream.tier, file: -1 });
     }
     if (derived.length > 0) this.#sealer.add(derived);
     if (command.error) this.#schedule();
@@ -226,7 +258,12 @@ export class Engine {
   #unreadable(flight: Flight, error: unknown): void {
     const { span, item, attempt } = flight;
     if (span.lost) return;
-    this.#deps.world.emit({ kind: 'failure', where: `reading request ${item} of ${span.segment.blob}`, error, requestId: null });
+    this.#deps.world.emit({
+      kind: 'failure',
+      where: `reading request ${item} of ${span.segment.blob}`,
+      error,
+      requestId: null,
+    });
     const failure: RequestError = { type: 'api_error', message: 'Internal server error' };
     this.#post({ kind: 'ended', attempt, result: { kind: 'perhaps_paid', timeout: false, error: failure } });
   }
@@ -263,7 +300,8 @@ export class Engine {
 
   #retryJournal(): void {
     this.#schedule();
-    if (this.#pausedBy.has('journal') && !this.#stopped) this.#deps.world.timers.after(DISK_RETRY_MS, () => this.#retryJournal());
+    if (this.#pausedBy.has('journal') && !this.#stopped)
+      this.#deps.world.timers.after(DISK_RETRY_MS, () => this.#retryJournal());
   }
 
   #hold(reason: string, held: boolean): void {
@@ -324,6 +362,7 @@ function modelNamed(model: string): string | null {
 }
 
 function attemptResult(end: Exclude<FlightEnd['end'], { kind: 'message' | 'refused' }>): AttemptResult {
-  if (end.kind === 'perhaps_paid') return { kind: 'perhaps_paid', timeout: end.error.type === 'timeout_error', error: end.error };
+  if (end.kind === 'perhaps_paid')
+    return { kind: 'perhaps_paid', timeout: end.error.type === 'timeout_error', error: end.error };
   return end;
 }

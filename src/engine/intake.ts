@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto';
 import { BodyError, EnvelopeSlicer, LineSlicer } from '../bytes/slice.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import { AppError, StorageFullError } from '../domain/errors.ts';
-import { BLOB_WRITES_MAX, BODY_BYTES_MAX, IDEMPOTENCY_WINDOW_MS, REQUESTS_PER_BATCH_MAX, RESEND_WINDOW_MS } from '../domain/limits.ts';
+import {
+  BLOB_WRITES_MAX,
+  BODY_BYTES_MAX,
+  IDEMPOTENCY_WINDOW_MS,
+  REQUESTS_PER_BATCH_MAX,
+  RESEND_WINDOW_MS,
+} from '../domain/limits.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Acceptance, Accepted, Catalog } from '../ports/catalog.ts';
 import type { CreateBatch } from './contract.ts';
@@ -17,7 +23,11 @@ export type IntakeDeps = {
   readonly retentionMs: number;
 };
 
-export type Intaken = { readonly accepted: Accepted; readonly segments: readonly PackedSegment[]; readonly bytes: number };
+export type Intaken = {
+  readonly accepted: Accepted;
+  readonly segments: readonly PackedSegment[];
+  readonly bytes: number;
+};
 
 /** Nothing is accepted unless this resolves; whatever it wrote before failing is deleted, or is garbage for the janitor. */
 export async function intake(deps: IntakeDeps, request: CreateBatch, batchId: string): Promise<Intaken> {
@@ -28,7 +38,8 @@ export async function intake(deps: IntakeDeps, request: CreateBatch, batchId: st
     const body = await receive({ deps, request, packer, writes });
     packer.end();
     await writes.finished();
-    if (request.signal.aborted) throw new AppError('invalid_request', 'The client went away before its batch was accepted.');
+    if (request.signal.aborted)
+      throw new AppError('invalid_request', 'The client went away before its batch was accepted.');
     const asking = acceptance(deps, request, { batchId, body, segments: packer.segments });
     asked = true;
     const accepted = await deps.catalog.accept(asking);
@@ -43,7 +54,12 @@ export async function intake(deps: IntakeDeps, request: CreateBatch, batchId: st
 
 type Received = { readonly bytes: number; readonly requests: number; readonly hash: string };
 
-async function receive(parts: { deps: IntakeDeps; request: CreateBatch; packer: Packer; writes: Writes }): Promise<Received> {
+async function receive(parts: {
+  deps: IntakeDeps;
+  request: CreateBatch;
+  packer: Packer;
+  writes: Writes;
+}): Promise<Received> {
   const { dialect } = parts.deps;
   const { request, packer, writes } = parts;
   const seen = new Set<string>();
@@ -64,7 +80,8 @@ async function receive(parts: { deps: IntakeDeps; request: CreateBatch; packer: 
   try {
     for await (const chunk of request.body) {
       bytes += chunk.length;
-      if (bytes > BODY_BYTES_MAX) throw new AppError('too_large', `Request exceeds the maximum size of ${BODY_BYTES_MAX} bytes`);
+      if (bytes > BODY_BYTES_MAX)
+        throw new AppError('too_large', `Request exceeds the maximum size of ${BODY_BYTES_MAX} bytes`);
       hash.update(chunk);
       slicer.push(chunk);
       if (writes.busy()) await writes.room();
@@ -78,7 +95,11 @@ async function receive(parts: { deps: IntakeDeps; request: CreateBatch; packer: 
   return { bytes, requests, hash: hash.digest('hex') };
 }
 
-function acceptance(deps: IntakeDeps, request: CreateBatch, made: { batchId: string; body: Received; segments: readonly PackedSegment[] }): Acceptance {
+function acceptance(
+  deps: IntakeDeps,
+  request: CreateBatch,
+  made: { batchId: string; body: Received; segments: readonly PackedSegment[] },
+): Acceptance {
   const same = [request.keyId, made.body.hash, request.format, request.version, ...request.betas];
   return {
     id: made.batchId,
@@ -93,7 +114,8 @@ function acceptance(deps: IntakeDeps, request: CreateBatch, made: { batchId: str
     segments: made.segments,
     fingerprint: createHash('sha256').update(same.join('\n')).digest('hex'),
     resend: request.resent ? { withinMs: RESEND_WINDOW_MS } : null,
-    idempotencyKey: request.idempotencyKey === null ? null : { key: request.idempotencyKey, withinMs: IDEMPOTENCY_WINDOW_MS },
+    idempotencyKey:
+      request.idempotencyKey === null ? null : { key: request.idempotencyKey, withinMs: IDEMPOTENCY_WINDOW_MS },
   };
 }
 

@@ -6,7 +6,15 @@
  *  J3  Result bytes go only after the catalog has said `archivedAt`, so that no reader is promised what is gone.
  */
 import { transitionsFrom, type Batch } from '../domain/batch.ts';
-import { CHUNK_BYTES_MAX, CLOCK_DISTRUST_MS, CLOCK_JUMP_MS, JANITOR_MS, ORPHAN_BLOB_MS, RETIRED_BLOB_MS, SWEEP_MS } from '../domain/limits.ts';
+import {
+  CHUNK_BYTES_MAX,
+  CLOCK_DISTRUST_MS,
+  CLOCK_JUMP_MS,
+  JANITOR_MS,
+  ORPHAN_BLOB_MS,
+  RETIRED_BLOB_MS,
+  SWEEP_MS,
+} from '../domain/limits.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
@@ -104,7 +112,11 @@ export class Janitor {
   async #archive(): Promise<void> {
     const { catalog, world } = this.#deps;
     for (const batch of await catalog.due({ kind: 'archive', limit: dueLimit })) {
-      const archived = await catalog.transition({ batchId: batch.id, transition: 'archive', from: transitionsFrom.archive });
+      const archived = await catalog.transition({
+        batchId: batch.id,
+        transition: 'archive',
+        from: transitionsFrom.archive,
+      });
       if (!archived) continue;
       await this.erase(archived);
       world.emit({ kind: 'batch_archived', batchId: batch.id });
@@ -131,7 +143,9 @@ export class Janitor {
       const old = page.filter(({ modifiedMs }) => modifiedMs < oldestMs);
       const owners = new Set(old.map(({ key }) => batchIdOf(key)).filter((id) => !this.#uploads.has(id)));
       const known = owners.size === 0 ? owners : await catalog.known([...owners]);
-      const garbage = old.filter(({ key }) => owners.has(batchIdOf(key)) && !known.has(batchIdOf(key))).map(({ key }) => key);
+      const garbage = old
+        .filter(({ key }) => owners.has(batchIdOf(key)) && !known.has(batchIdOf(key)))
+        .map(({ key }) => key);
       if (garbage.length > 0) {
         await blobs.delete(garbage);
         world.emit({ kind: 'garbage_removed', blobs: garbage.length });

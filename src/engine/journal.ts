@@ -3,7 +3,14 @@
  * (they then survive a power loss). Only synced outcomes are counted, sealed or shown.
  */
 import { StorageFullError } from '../domain/errors.ts';
-import { JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX, SYNC_AT_ONCE_LINES, SYNC_REST_MS, UNSYNCED_BYTES_MAX, UNSYNCED_LINES_MAX } from '../domain/limits.ts';
+import {
+  JOURNAL_FILE_BYTES,
+  JOURNAL_FILES_MAX,
+  SYNC_AT_ONCE_LINES,
+  SYNC_REST_MS,
+  UNSYNCED_BYTES_MAX,
+  UNSYNCED_LINES_MAX,
+} from '../domain/limits.ts';
 import { noUsage } from '../domain/tally.ts';
 import type { Log } from '../ports/log.ts';
 import type { World } from '../ports/world.ts';

@@ -8,7 +8,13 @@ import type { World } from '../ports/world.ts';
 const chunksMax = 100_000;
 
 /** Returns the blobs no row names any more; downloads under way may still read them for a while. */
-export async function mergeChunks(parts: { catalog: Catalog; blobs: Blobs; world: World; batch: Batch; bytesMax: number }): Promise<readonly string[]> {
+export async function mergeChunks(parts: {
+  catalog: Catalog;
+  blobs: Blobs;
+  world: World;
+  batch: Batch;
+  bytesMax: number;
+}): Promise<readonly string[]> {
   const { catalog, batch, bytesMax } = parts;
   const retired: string[] = [];
   const rows = await catalog.chunks({ batchId: batch.id, after: -1, limit: chunksMax });
@@ -27,7 +33,10 @@ export async function mergeChunks(parts: { catalog: Catalog; blobs: Blobs; world
   return retired;
 }
 
-async function mergeRun(parts: { catalog: Catalog; blobs: Blobs; world: World; batch: Batch }, run: readonly ChunkRow[]): Promise<readonly string[]> {
+async function mergeRun(
+  parts: { catalog: Catalog; blobs: Blobs; world: World; batch: Batch },
+  run: readonly ChunkRow[],
+): Promise<readonly string[]> {
   const { catalog, blobs, world, batch } = parts;
   const [first] = run;
   const last = run.at(-1);
@@ -36,7 +45,9 @@ async function mergeRun(parts: { catalog: Catalog; blobs: Blobs; world: World; b
   const entries = [];
   for (const row of run) {
     lines.push(await blobs.get(row.blob, { start: row.blobOffset, end: row.blobOffset + row.bytes }));
-    entries.push(...decodeChunkIndex(await blobs.get(row.blob, { start: row.indexOffset, end: row.indexOffset + row.indexBytes })));
+    entries.push(
+      ...decodeChunkIndex(await blobs.get(row.blob, { start: row.indexOffset, end: row.indexOffset + row.indexBytes })),
+    );
   }
   const bytes = run.reduce((sum, row) => sum + row.bytes, 0);
   const index = encodeChunkIndex(entries);

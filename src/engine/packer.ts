@@ -21,7 +21,13 @@ export type PackedSegment = Omit<Segment, 'batchId'>;
 /** A blob ready to be written: its parts one after another. Its buffers return to the pool with `recycle`. */
 export type Pack = { readonly key: string; readonly parts: readonly Uint8Array[]; readonly recycle: () => void };
 
-type Open = { readonly model: string; readonly family: string | null; readonly entries: IndexEntry[]; buffer: Buffer; bytes: number };
+type Open = {
+  readonly model: string;
+  readonly family: string | null;
+  readonly entries: IndexEntry[];
+  buffer: Buffer;
+  bytes: number;
+};
 
 const firstBufferBytes = 64 * 1024;
 const SPARE_BUFFERS_MAX = 8;
@@ -46,7 +52,8 @@ export class Packer {
   add(request: ReadRequest): void {
     const family = request.entry.breakpoints[0] ?? null;
     let segment = this.#segmentFor(request.model, family);
-    const full = segment.entries.length >= SEGMENT_REQUESTS_MAX || segment.bytes + request.params.length > SEGMENT_BYTES_MAX;
+    const full =
+      segment.entries.length >= SEGMENT_REQUESTS_MAX || segment.bytes + request.params.length > SEGMENT_BYTES_MAX;
     if (full && segment.entries.length > 0) {
       this.#close(segment);
       segment = this.#segmentFor(request.model, family);
@@ -67,7 +74,13 @@ export class Packer {
       this.#open.delete(key);
     } else {
       while (this.#open.size >= OPEN_SEGMENTS_MAX) this.#evict();
-      segment = { model, family, entries: [], buffer: this.#spare.pop() ?? Buffer.allocUnsafeSlow(firstBufferBytes), bytes: 0 };
+      segment = {
+        model,
+        family,
+        entries: [],
+        buffer: this.#spare.pop() ?? Buffer.allocUnsafeSlow(firstBufferBytes),
+        bytes: 0,
+      };
     }
     this.#open.set(key, segment);
     return segment;
@@ -82,7 +95,10 @@ export class Packer {
     if (victim.family === null || victim.entries.length >= FAMILY_REQUESTS_MIN) return this.#close(victim);
     this.#open.delete(openKey(victim.model, victim.family));
     const common = this.#open.get(openKey(victim.model, null));
-    const fits = common && common.entries.length + victim.entries.length <= SEGMENT_REQUESTS_MAX && common.bytes + victim.bytes <= SEGMENT_BYTES_MAX;
+    const fits =
+      common &&
+      common.entries.length + victim.entries.length <= SEGMENT_REQUESTS_MAX &&
+      common.bytes + victim.bytes <= SEGMENT_BYTES_MAX;
     if (common && fits) return this.#join(common, victim);
     if (common) this.#close(common);
     this.#open.set(openKey(victim.model, null), { ...victim, family: null });
@@ -90,7 +106,8 @@ export class Packer {
 
   #join(common: Open, victim: Open): void {
     this.#openBytes -= victim.bytes;
-    for (const entry of victim.entries) this.#append(common, entry, victim.buffer.subarray(entry.offset, entry.offset + entry.length));
+    for (const entry of victim.entries)
+      this.#append(common, entry, victim.buffer.subarray(entry.offset, entry.offset + entry.length));
     this.#giveBuffer(victim.buffer);
     // What is joined is in use: otherwise it would grow old between joins and be closed after a dozen requests.
     this.#open.delete(openKey(common.model, null));

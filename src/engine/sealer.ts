@@ -170,7 +170,14 @@ export class Sealer {
     const chunk = { blob, bytes, lines: outcomes.length, blobOffset: 0, indexOffset: bytes, indexBytes: index.length };
     const sealed = await catalog.seal({ node, batchId, chunk, leases: leasesOf(outcomes), tally: tallyOf(outcomes) });
     // The blob of a stale seal is left: it goes when the batch is erased.
-    if (sealed.kind === 'sealed') world.emit({ kind: 'sealed', batchId, lines: outcomes.length, bytes, durationMs: world.clock.monotonicMs() - startedMs });
+    if (sealed.kind === 'sealed')
+      world.emit({
+        kind: 'sealed',
+        batchId,
+        lines: outcomes.length,
+        bytes,
+        durationMs: world.clock.monotonicMs() - startedMs,
+      });
     return sealed;
   }
 
@@ -209,12 +216,21 @@ function tallyOf(outcomes: readonly Outcome[]): Tally {
   for (const outcome of outcomes) {
     counts[outcome.kind] += 1;
     if (!outcome.usage) continue;
-    if (!last || last.outcome.model !== outcome.model || last.outcome.upstream !== outcome.upstream || last.outcome.tier !== outcome.tier) {
+    if (
+      !last ||
+      last.outcome.model !== outcome.model ||
+      last.outcome.upstream !== outcome.upstream ||
+      last.outcome.tier !== outcome.tier
+    ) {
       const key = { model: outcome.model, upstream: outcome.upstream, tier: outcome.tier, band: 0, wasted: false };
       last = { outcome, key, text: usageKeyText(key) };
     }
     const before = rows.get(last.text);
-    rows.set(last.text, { ...last.key, ...addUsage(before ?? noUsage, outcome.usage), requests: (before?.requests ?? 0) + 1 });
+    rows.set(last.text, {
+      ...last.key,
+      ...addUsage(before ?? noUsage, outcome.usage),
+      requests: (before?.requests ?? 0) + 1,
+    });
   }
   return { counts, usage: [...rows.values()] };
 }

@@ -29,7 +29,10 @@ export function createService(deps: ServiceDeps): Service {
   return {
     create: (request) => create(deps, request),
     // Best effort: if it is not noted, a re-send within half an hour finds this batch, which is the safe side.
-    answered: (batchId) => void catalog.answered(batchId).catch((error: unknown) => world.emit({ kind: 'failure', where: 'answered', error, requestId: null })),
+    answered: (batchId) =>
+      void catalog
+        .answered(batchId)
+        .catch((error: unknown) => world.emit({ kind: 'failure', where: 'answered', error, requestId: null })),
     retrieve: (workspaceId, batchId) => catalog.batch(workspaceId, batchId),
     page: (query) => catalog.page(query),
     cancel: (workspaceId, batchId) => cancel(deps, workspaceId, batchId),
@@ -51,7 +54,10 @@ async function create(deps: ServiceDeps, request: CreateBatch): Promise<{ batch:
   try {
     const { accepted, segments, bytes } = await intake(deps, request, batchId);
     if (accepted.kind === 'conflict') {
-      throw new AppError('unprocessable', 'Idempotency-Key: this key was used for another request. Use a new key for a new batch.');
+      throw new AppError(
+        'unprocessable',
+        'Idempotency-Key: this key was used for another request. Use a new key for a new batch.',
+      );
     }
     const { batch } = accepted;
     const repeated = accepted.kind === 'repeated';
@@ -61,7 +67,15 @@ async function create(deps: ServiceDeps, request: CreateBatch): Promise<{ batch:
       engine.accepted(batch, spans);
     }
     const durationMs = world.clock.monotonicMs() - startedMs;
-    world.emit({ kind: 'batch_created', batchId: batch.id, workspaceId: batch.workspaceId, requests: batch.requests, bytes, durationMs, repeated });
+    world.emit({
+      kind: 'batch_created',
+      batchId: batch.id,
+      workspaceId: batch.workspaceId,
+      requests: batch.requests,
+      bytes,
+      durationMs,
+      repeated,
+    });
     return { batch, repeated };
   } finally {
     janitor.uploadEnded(batchId);
@@ -69,7 +83,11 @@ async function create(deps: ServiceDeps, request: CreateBatch): Promise<{ batch:
 }
 
 /** A cancel that is sent again, or comes too late, changes nothing and fails nothing. */
-async function cancel({ catalog, engine, world }: ServiceDeps, workspaceId: string, batchId: string): Promise<Batch | null> {
+async function cancel(
+  { catalog, engine, world }: ServiceDeps,
+  workspaceId: string,
+  batchId: string,
+): Promise<Batch | null> {
   const known = await catalog.batch(workspaceId, batchId);
   if (!known) return null;
   const changed = await catalog.transition({ batchId, transition: 'cancel', from: transitionsFrom.cancel });
@@ -79,13 +97,19 @@ async function cancel({ catalog, engine, world }: ServiceDeps, workspaceId: stri
   return changed;
 }
 
-async function remove({ catalog, janitor, world }: ServiceDeps, workspaceId: string, batchId: string): Promise<'removed' | 'unfinished' | 'unknown'> {
+async function remove(
+  { catalog, janitor, world }: ServiceDeps,
+  workspaceId: string,
+  batchId: string,
+): Promise<'removed' | 'unfinished' | 'unknown'> {
   const known = await catalog.batch(workspaceId, batchId);
   if (!known) return 'unknown';
   const removed = await catalog.transition({ batchId, transition: 'delete', from: transitionsFrom.delete });
   if (!removed) return (await catalog.batch(workspaceId, batchId)) ? 'unfinished' : 'unknown';
   world.emit({ kind: 'batch_deleted', batchId });
   // The batch is gone whatever becomes of its blobs: what cannot be erased now is garbage for the janitor.
-  await janitor.erase(removed).catch((error: unknown) => world.emit({ kind: 'failure', where: 'erase', error, requestId: null }));
+  await janitor
+    .erase(removed)
+    .catch((error: unknown) => world.emit({ kind: 'failure', where: 'erase', error, requestId: null }));
   return 'removed';
 }

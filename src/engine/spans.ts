@@ -1,20 +1,19 @@
 /**
- * The spans this node holds, and the batches it knows: claims, leases, discovery. Only indexes are in memory.
- *
- * A lease counts from before it was asked for, by the monotonic clock; when it may have run out, sending stops.
+ * The spans this node holds, and the batches it knows: claims and discovery. Only indexes are in memory.
  */
 import { SegmentIndex } from '../bytes/segment-index.ts';
 import { isFinal, type Batch } from '../domain/batch.ts';
 import { BATCHES_KNOWN_MAX, DISCOVER_MS, LEASE_MS } from '../domain/limits.ts';
 import { countsTotal } from '../domain/outcome.ts';
-import { testBit, type Lease } from '../domain/segment.ts';
+import { testBit } from '../domain/segment.ts';
 import type { Blobs } from '../ports/blobs.ts';
-import type { Catalog, HeldSpan as HeldRow } from '../ports/catalog.ts';
+import type { Catalog, HeldSpan as HeldRow, Live } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
 import type { Command, Input, LaneId, SpanId } from '../scheduler/messages.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
 import { Bodies, BodyBudget } from './bodies.ts';
 import { createRun, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
+import { Leases, placeOf } from './leases.ts';
 
 export type SpansDeps = {
   readonly node: string;
@@ -30,8 +29,6 @@ export type SpansDeps = {
   readonly onFatal: (error: unknown) => void;
 };
 
-/** Sending stops this long before a lease could run out. */
-const leaseMarginMs = 5_000;
 const discoverPage = 500;
 /** Spans of a closing batch leased at once: their lines are made from indexes alone. */
 const closingClaim = 64;
@@ -42,11 +39,8 @@ export class Spans {
   readonly #held = new Map<SpanId, HeldSpan>();
   readonly #lanes = new Map<string, LaneId>();
   readonly #budget = new BodyBudget();
+  readonly #leases: Leases;
   #lastSpanId = 0;
-  #leasedUntilMs = Infinity;
-  #renewing = false;
-  #renewAtMs = 0;
-  #renewedWallMs = Infinity;
   #discovering = false;
   /** The catalog may say that a span is ours which is not held here: a claim failed half way, or a seal was stale. */
   #mayHaveStrays = false;
@@ -54,6 +48,12 @@ export class Spans {
 
   constructor(deps: SpansDeps) {
     this.#deps = deps;
+    this.#leases = new Leases({
+      ...deps,
+      held: () => [...this.#held.values()],
+      onLost: (span) => this.lose(span),
+      onLive: (live) => this.#noticeCancel(live),
+    });
   }
 
   get(id: SpanId): HeldSpan {
@@ -72,8 +72,7 @@ export class Spans {
   async adopt(): Promise<readonly HeldSpan[]> {
     const { catalog, node } = this.#deps;
     // Until they are prolonged they may have run out; once they are, nobody can take over what is then read.
-    this.#leasedUntilMs = -Infinity;
-    await this.#renew();
+    await this.#leases.renew();
     const rows = await catalog.held(node);
     const batches = new Map<string, Batch>();
     const adopted: HeldSpan[] = [];
@@ -104,7 +103,7 @@ export class Spans {
     this.#forgetIdle();
     try {
       // After a jump of the catalog's clock our own leases may have run out: what we hold is not to be found as free.
-      if (this.#held.size > 0 && !this.#renewing) await this.#renew();
+      if (this.#held.size > 0) await this.#leases.renew();
       if (this.#mayHaveStrays) await this.#releaseStrays();
       let after: string | null = null;
       while (this.#runs.size < BATCHES_KNOWN_MAX) {
@@ -183,15 +182,17 @@ export class Spans {
 
   /** False when a lease may have run out: nothing is sent then. */
   leasesHold(nowMs: number): boolean {
-    return this.#held.size === 0 || nowMs < this.#leasedUntilMs - leaseMarginMs;
+    return this.#held.size === 0 || this.#leases.hold(nowMs);
   }
 
   sweep(nowMs: number): void {
-    if (this.#held.size > 0 && nowMs >= this.#renewAtMs && !this.#renewing) void this.#renew().catch(() => undefined);
+    if (this.#held.size > 0 && this.#leases.isDue(nowMs)) void this.#leases.renew();
     if (nowMs < this.#discoverAtMs) return;
     this.#discoverAtMs = nowMs + DISCOVER_MS;
     // A catalog that cannot be read now is asked again; what is held goes on.
-    void this.discover().catch((error: unknown) => this.#deps.world.emit({ kind: 'failure', where: 'discover', error, requestId: null }));
+    void this.discover().catch((error: unknown) =>
+      this.#deps.world.emit({ kind: 'failure', where: 'discover', error, requestId: null }),
+    );
   }
 
   async releaseAll(): Promise<void> {
@@ -229,7 +230,7 @@ export class Spans {
     try {
       const askedMs = world.clock.monotonicMs();
       const rows = await catalog.claim({ node, batchId: run.batch.id, ...what, leaseMs: LEASE_MS });
-      this.#leasedUntilMs = Math.min(this.#held.size === 0 ? Infinity : this.#leasedUntilMs, askedMs + LEASE_MS);
+      this.#leases.claimed(askedMs, this.#held.size === 0);
       const fresh = rows.filter((row) => !leaseAgain(run, row));
       const opened = await Promise.allSettled(fresh.map((row) => this.#open(run, row)));
       for (const one of opened) if (one.status === 'fulfilled') this.#announceSpan(one.value);
@@ -243,6 +244,12 @@ export class Spans {
     } finally {
       run.claiming -= 1;
     }
+  }
+
+  /** Another process may have written the cancel into the batch's row. */
+  #noticeCancel({ batchId, state }: Live): void {
+    const run = this.#runs.get(batchId);
+    if (run && state === 'canceling') this.close({ ...run.batch, state }, 'canceled');
   }
 
   /** Renewals prolong every lease of this node: what it does not hold would be kept from everyone for ever. */
@@ -266,14 +273,29 @@ export class Spans {
   async #open(run: BatchRun, row: HeldRow): Promise<HeldSpan> {
     const { segment, lease, done } = row;
     const { blobs } = this.#deps;
-    const bytes = await blobs.get(segment.blob, { start: segment.indexOffset, end: segment.indexOffset + segment.indexBytes });
+    const bytes = await blobs.get(segment.blob, {
+      start: segment.indexOffset,
+      end: segment.indexOffset + segment.indexBytes,
+    });
     const index = new SegmentIndex(bytes);
     const bodies = new Bodies({ blobs, segment, index, budget: this.#budget });
     let open = 0;
     for (let item = lease.from; item < lease.to; item++) if (!testBit(done, item)) open += 1;
     this.#lastSpanId += 1;
     const lane = this.#laneOf(segment.model);
-    const span: HeldSpan = { id: this.#lastSpanId, run, lane, lease, segment, index, bodies, done: new Uint8Array(done), open, unsealed: 0, lost: false };
+    const span: HeldSpan = {
+      id: this.#lastSpanId,
+      run,
+      lane,
+      lease,
+      segment,
+      index,
+      bodies,
+      done: new Uint8Array(done),
+      open,
+      unsealed: 0,
+      lost: false,
+    };
     run.spans.add(span);
     this.#held.set(span.id, span);
     return span;
@@ -294,19 +316,39 @@ export class Spans {
       faults[at] = span.index.hasFault(item) ? 1 : 0;
       at += 1;
     }
-    this.#deps.post({ kind: 'span', span: span.id, batchId: span.lease.batchId, lane: span.lane, items, tokens, faults });
+    this.#deps.post({
+      kind: 'span',
+      span: span.id,
+      batchId: span.lease.batchId,
+      lane: span.lane,
+      items,
+      tokens,
+      faults,
+    });
   }
 
   #announceRun({ batch, closing }: BatchRun): void {
     const { world, post, weightOf, graceMs } = this.#deps;
     const deadlineMs = world.clock.monotonicMs() + (batch.expiresAt / 1_000 - world.clock.wallMs());
     const remaining = batch.requests - countsTotal(batch.counts);
-    post({ kind: 'batch', batchId: batch.id, workspaceId: batch.workspaceId, weight: weightOf(batch.workspaceId), deadlineMs, remaining });
+    post({
+      kind: 'batch',
+      batchId: batch.id,
+      workspaceId: batch.workspaceId,
+      weight: weightOf(batch.workspaceId),
+      deadlineMs,
+      remaining,
+    });
     if (closing) post({ kind: closing === 'canceled' ? 'cancel' : 'expire', batchId: batch.id, graceMs });
   }
 
   #postUnclaimed(run: BatchRun, model: string): void {
-    this.#deps.post({ kind: 'unclaimed', batchId: run.batch.id, lane: this.#laneOf(model), spans: run.unclaimed.get(model) ?? 0 });
+    this.#deps.post({
+      kind: 'unclaimed',
+      batchId: run.batch.id,
+      lane: this.#laneOf(model),
+      spans: run.unclaimed.get(model) ?? 0,
+    });
   }
 
   #laneOf(model: string): LaneId {
@@ -333,48 +375,6 @@ export class Spans {
       if (run.spans.size === 0 && run.claiming === 0 && !unclaimed) this.#runs.delete(batchId);
     }
   }
-
-  /** By either clock: after a pause of this process, or a jump of the wall clock, others may have taken some of our spans over. */
-  #mayHaveRunOut(askedMs: number): boolean {
-    const wallMs = this.#deps.world.clock.wallMs();
-    const ranOut = askedMs >= this.#leasedUntilMs || wallMs >= this.#renewedWallMs + LEASE_MS;
-    this.#renewedWallMs = wallMs;
-    return ranOut;
-  }
-
-  async #loseTaken(spans: readonly HeldSpan[]): Promise<void> {
-    const { catalog, node } = this.#deps;
-    const ours = new Set((await catalog.held(node)).map(({ lease }) => `${lease.batchId}/${lease.segment}/${lease.from}`));
-    for (const span of spans) {
-      const { batchId, segment, from } = span.lease;
-      if (span.open > 0 && !ours.has(`${batchId}/${segment}/${from}`)) this.lose(span);
-    }
-  }
-
-  async #renew(): Promise<void> {
-    const { catalog, node, world } = this.#deps;
-    this.#renewing = true;
-    const askedMs = world.clock.monotonicMs();
-    const before = [...this.#held.values()];
-    try {
-      const renewed = await catalog.renew({ node, leaseMs: LEASE_MS });
-      const ours = new Set(renewed.map(({ batchId }) => batchId));
-      // All leases of a batch that is not named have passed on: what is open in them is bought by another node.
-      for (const span of before) if (span.open > 0 && !ours.has(span.lease.batchId)) this.lose(span);
-      if (this.#mayHaveRunOut(askedMs)) await this.#loseTaken(before);
-      for (const live of renewed) {
-        const run = this.#runs.get(live.batchId);
-        if (run && live.state === 'canceling') this.close({ ...run.batch, state: 'canceling' }, 'canceled');
-      }
-      this.#leasedUntilMs = askedMs + LEASE_MS;
-      this.#renewAtMs = askedMs + LEASE_MS / 3;
-    } catch (error) {
-      this.#renewAtMs = askedMs + 1_000;
-      world.emit({ kind: 'failure', where: 'renew leases', error, requestId: null });
-    } finally {
-      this.#renewing = false;
-    }
-  }
 }
 
 /** When the catalog's clock jumps, our own lease may look run out and be claimed again: the span goes on under the new epoch. */
@@ -385,10 +385,6 @@ function leaseAgain(run: BatchRun, { lease }: HeldRow): boolean {
     return true;
   }
   return false;
-}
-
-function placeOf({ batchId, segment, from }: Lease): string {
-  return `${batchId}/${segment}/${from}`;
 }
 
 function modelOf(lane: LaneId): string {

@@ -123,7 +123,12 @@ export interface Catalog {
   seal(seal: Seal): Promise<Sealed>;
   chunks(query: { batchId: string; after: number; limit: number }): Promise<readonly ChunkRow[]>;
   /** Replaces neighbouring chunks of an ended batch by one of the same bytes; false when they are no longer there. */
-  merge(change: { batchId: string; from: number; to: number; chunk: Omit<ChunkRow, 'sequence' | 'offset'> }): Promise<boolean>;
+  merge(change: {
+    batchId: string;
+    from: number;
+    to: number;
+    chunk: Omit<ChunkRow, 'sequence' | 'offset'>;
+  }): Promise<boolean>;
   /** Batches that are due: running past `expiresAt`, or ended and not archived past `archivesAt`; and which ended ones have many chunks. */
   due(query: { kind: 'expire' | 'archive' | 'merge'; limit: number }): Promise<readonly Batch[]>;
   /** Of these batch ids, the ones the catalog knows: what is left is garbage when old enough. */

@@ -29,7 +29,12 @@ export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
   const call = async (request: Call): Promise<CallResult> => {
     let response: UpstreamResponse | null = null;
     try {
-      response = await options.send({ url, headers: headersFor(request.version, request.betas), body: request.params, signal: request.signal });
+      response = await options.send({
+        url,
+        headers: headersFor(request.version, request.betas),
+        body: request.params,
+        signal: request.signal,
+      });
       const end = await readEnd(response, options.wallMs);
       return { end, status: response.status, headroom: headroomOf(response.headers, options.wallMs) };
     } catch (error) {
@@ -45,12 +50,21 @@ async function readEnd(response: UpstreamResponse, wallMs: () => number): Promis
   // Whatever says it succeeded may have been paid for, if it is a message or not.
   if (status >= 200 && status < 300) {
     const answer = readAnswer(await response.body.bytes(ANSWER_BYTES_MAX));
-    if (answer.kind === 'message') return { kind: 'message', message: answer.line, model: answer.model, usage: answer.usage };
-    return { kind: 'perhaps_paid', error: { type: 'api_error', message: `The upstream's answer is not a message: ${answer.reason}` } };
+    if (answer.kind === 'message')
+      return { kind: 'message', message: answer.line, model: answer.model, usage: answer.usage };
+    return {
+      kind: 'perhaps_paid',
+      error: { type: 'api_error', message: `The upstream's answer is not a message: ${answer.reason}` },
+    };
   }
   const error = await readError(response);
   if (isRefusal(status)) return { kind: 'refused', error };
-  return { kind: 'unpaid', throttled: status === 429 || status === 529, retryAfterMs: retryAfterMs(response.headers, wallMs), error };
+  return {
+    kind: 'unpaid',
+    throttled: status === 429 || status === 529,
+    retryAfterMs: retryAfterMs(response.headers, wallMs),
+    error,
+  };
 }
 
 /** Its own fault are the client errors, but for those that say "later" or "your key": the whole lane waits for these. */
@@ -59,7 +73,10 @@ function isRefusal(status: number): boolean {
 }
 
 async function readError(response: UpstreamResponse): Promise<RequestError> {
-  const fallback = { type: response.status >= 500 ? 'api_error' : 'invalid_request_error', message: `The upstream answered with status ${response.status}.` };
+  const fallback = {
+    type: response.status >= 500 ? 'api_error' : 'invalid_request_error',
+    message: `The upstream answered with status ${response.status}.`,
+  };
   try {
     const bytes = await response.body.bytes(errorBytesMax);
     const parsed = JSON.parse(Buffer.from(bytes).toString('utf8')) as { error?: { type?: unknown; message?: unknown } };
@@ -74,14 +91,22 @@ async function readError(response: UpstreamResponse): Promise<RequestError> {
 function failedEnd(error: unknown, answered: boolean): CallEnd {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof SendError && !error.sent && !answered) {
-    return { kind: 'unpaid', throttled: false, retryAfterMs: null, error: { type: 'api_error', message: `The upstream could not be reached: ${message}` } };
+    return {
+      kind: 'unpaid',
+      throttled: false,
+      retryAfterMs: null,
+      error: { type: 'api_error', message: `The upstream could not be reached: ${message}` },
+    };
   }
-  const what = error instanceof ResponseTooLargeError ? 'The upstream sent too much' : 'The upstream cut the connection';
+  const what =
+    error instanceof ResponseTooLargeError ? 'The upstream sent too much' : 'The upstream cut the connection';
   return { kind: 'perhaps_paid', error: { type: 'api_error', message: `${what}: ${message}` } };
 }
 
 /** Batches share few versions and sets of betas; their headers are made once each. */
-function headersCache(apiKey: string | null): (version: string, betas: readonly string[]) => Readonly<Record<string, string>> {
+function headersCache(
+  apiKey: string | null,
+): (version: string, betas: readonly string[]) => Readonly<Record<string, string>> {
   const known = new Map<string, Readonly<Record<string, string>>>();
   return (version, betas) => {
     const beta = betas.join(',');

@@ -9,7 +9,11 @@ import { abortError, explained } from './send-errors.ts';
 /** Pieces nobody has asked for yet stop the connection here. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 
-type Reader = { readonly max: number; readonly resolve: (bytes: Uint8Array) => void; readonly reject: (error: Error) => void };
+type Reader = {
+  readonly max: number;
+  readonly resolve: (bytes: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+};
 
 export class Exchange implements Dispatcher.DispatchHandler {
   /** Resolves at the headers. */
@@ -45,7 +49,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#sent = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     // Informational answers come before the one.
     if (status < 200) return;
     const body = { bytes: (max: number) => this.#bytes(max), stream: () => this.#stream() };

@@ -19,7 +19,8 @@ export function retryAfterMs(headers: Headers, wallMs: () => number): number | n
 /** Only an exhausted limit is worth saying: null on nearly every answer. */
 export function headroomOf(headers: Headers, wallMs: () => number): Headroom | null {
   const requests = headers['anthropic-ratelimit-requests-remaining'];
-  const tokens = headers['anthropic-ratelimit-tokens-remaining'] ?? headers['anthropic-ratelimit-input-tokens-remaining'];
+  const tokens =
+    headers['anthropic-ratelimit-tokens-remaining'] ?? headers['anthropic-ratelimit-input-tokens-remaining'];
   if (requests !== '0' && tokens !== '0') return null;
   const kind = requests === '0' ? 'requests' : 'tokens';
   const reset = headers[`anthropic-ratelimit-${kind}-reset`] ?? headers['anthropic-ratelimit-input-tokens-reset'] ?? '';

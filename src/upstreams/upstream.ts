@@ -12,13 +12,22 @@ export type Call = {
   readonly signal: AbortSignal;
 };
 
-export type Headroom = { readonly requestsLeft: number | null; readonly tokensLeft: number | null; readonly resetMs: number };
+export type Headroom = {
+  readonly requestsLeft: number | null;
+  readonly tokensLeft: number | null;
+  readonly resetMs: number;
+};
 
 export type CallEnd =
   | { readonly kind: 'message'; readonly message: Uint8Array; readonly model: string; readonly usage: Usage }
   /** The request's own fault: sending it again would change nothing. */
   | { readonly kind: 'refused'; readonly error: RequestError }
-  | { readonly kind: 'unpaid'; readonly throttled: boolean; readonly retryAfterMs: number | null; readonly error: RequestError }
+  | {
+      readonly kind: 'unpaid';
+      readonly throttled: boolean;
+      readonly retryAfterMs: number | null;
+      readonly error: RequestError;
+    }
   | { readonly kind: 'perhaps_paid'; readonly error: RequestError };
 
 export type CallResult = { readonly end: CallEnd; readonly status: number | null; readonly headroom: Headroom | null };

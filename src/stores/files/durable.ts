@@ -66,7 +66,9 @@ export function targetOf(fd: number): Target {
 }
 
 function writeParts(fd: number, parts: readonly Uint8Array[]): Promise<number> {
-  return new Promise((resolve, reject) => writev(fd, parts, null, (error, count) => (error ? reject(error) : resolve(count))));
+  return new Promise((resolve, reject) =>
+    writev(fd, parts, null, (error, count) => (error ? reject(error) : resolve(count))),
+  );
 }
 
 /** Writes every byte at the target's position, however short the single writes are. */

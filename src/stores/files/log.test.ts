@@ -175,7 +175,10 @@ test('L2 a sync after a rotation covers what was appended to the old file before
   await log.sync();
   assert.equal(new Set(synced).size, 2, 'both files were synced');
   await log.close();
-  assert.deepEqual((await scanned({ folder })).texts.map((text) => text.slice(2)), ['first', 'during', 'second']);
+  assert.deepEqual(
+    (await scanned({ folder })).texts.map((text) => text.slice(2)),
+    ['first', 'during', 'second'],
+  );
 });
 
 test('a file whose making was interrupted is finished', async (context) => {

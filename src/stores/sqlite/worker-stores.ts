@@ -23,7 +23,8 @@ export async function openWorkerStores(options: WorkerOptionsOfStores): Promise<
   const thread = new StoreThread(options);
   await thread.opened;
   const reader = openSqliteStores(options);
-  const read = <T>(ask: () => Promise<T>): Promise<T> => (thread.refusal() === null ? ask() : Promise.reject(thread.refusal()!));
+  const read = <T>(ask: () => Promise<T>): Promise<T> =>
+    thread.refusal() === null ? ask() : Promise.reject(thread.refusal()!);
   const close = async () => {
     await thread.close();
     await reader.close();
