@@ -30,13 +30,6 @@ export function banner({ server, config, found }: BannerContext, color: boolean)
   return `\n${sections.join('\n\n')}\n\n`;
 }
 
-/** For a log: only what must be known. */
-export function notices({ server, config, found }: BannerContext): string {
-  const key = server.key.value === null && server.key.path === null ? [] : [`API key: ${keyLine(server)}`];
-  const upstream = `upstream: ${server.upstreams.join(', ')}`;
-  return [...key, upstream, ...simulatedLines({ config, found })].map((line) => `nightshift: ${line}\n`).join('');
-}
-
 function simulatedLines({ config, found }: Pick<BannerContext, 'config' | 'found'>): string[] {
   if (!config.upstreams.some((upstream) => upstream.protocol === 'simulator')) return [];
   const servers = found.map((one) => `Found ${one.name} at ${one.url}: ${commandFor(one)}`);

@@ -107,20 +107,17 @@ async function start(
   ...more: string[]
 ): Promise<{ child: ChildProcess; url: string; text: () => string }> {
   const argv = ['serve', '--port', '0', '--data', data, '--log-format', 'pretty', '--upstream', 'simulator', ...more];
-  const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'inherit'], env });
   t.after(() => child.kill('SIGKILL'));
-  let line = '';
   let text = '';
-  child.stdout.on('data', (piece) => (line += String(piece)));
   await new Promise<void>((resolve, reject) => {
-    child.stderr.on('data', (piece) => {
+    child.stdout.on('data', (piece) => {
       text += String(piece);
-      // The banner is written after the line on standard output, and ends with this snippet.
+      // The banner ends with this snippet.
       if (/with TypeScript[^]*line\.result\);/.test(text)) resolve();
     });
     child.once('exit', () => reject(new Error(`it ended early:\n${text}`)));
   });
-  if (line === '') await once(child.stdout, 'data');
-  const url = /^nightshift listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(line)![1];
+  const url = /^nightshift listening on (http:\/\/127\.0\.0\.1:\d+)\n/.exec(text)![1];
   return { child, url, text: () => text };
 }

@@ -1,7 +1,7 @@
 /** `nightshift serve`: starts the server, says where it is, and stops it when told to. */
 import { startServer, type StartedServer } from '../compose.ts';
 import { readConfig, systemSources, type Config } from '../config.ts';
-import { banner, notices } from './banner.ts';
+import { banner } from './banner.ts';
 import { findModelServers } from './discover.ts';
 import { EXIT_FAILURE, explain } from './failure.ts';
 
@@ -19,11 +19,11 @@ export async function serve(argv: readonly string[], version: string): Promise<v
 
 type Announcement = { readonly config: Config; readonly looking: ReturnType<typeof findModelServers> };
 
-/** The line on standard output is for scripts and comes first; the rest is for people. */
+/** The first line is for scripts, the rest for people, also for those who read it in a file: the log goes to standard error. */
 async function announce(server: StartedServer, { config, looking }: Announcement): Promise<void> {
   process.stdout.write(`nightshift listening on ${server.url}\n`);
-  const context = { server, config, found: await looking };
-  process.stderr.write(config.logFormat === 'pretty' ? banner(context, config.logColor) : notices(context));
+  const color = config.logColor && process.stdout.isTTY;
+  process.stdout.write(banner({ server, config, found: await looking }, color));
 }
 
 /** What cannot be has happened: the next start recovers from the disk. */

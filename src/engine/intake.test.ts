@@ -5,11 +5,13 @@ import { createAnthropicDialect } from '../dialects/anthropic.ts';
 import type { AppError } from '../domain/errors.ts';
 import { StorageFullError } from '../domain/errors.ts';
 import { BLOB_WRITES_MAX, BODY_BYTES_MAX, REQUESTS_PER_BATCH_MAX } from '../domain/limits.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { CreateBatch } from './contract.ts';
 import { intake, type IntakeDeps, type Intaken } from './intake.ts';
 import { bodyOf, createOf, FakeWorld, MemoryBlobs, openCatalog, paramsText, requestsOf, settle } from './support.ts';
 
 type Scene = IntakeDeps & {
+  readonly catalog: Catalog;
   readonly blobs: MemoryBlobs;
   readonly world: FakeWorld;
   take(changes?: Partial<CreateBatch>): Promise<Intaken>;

@@ -16,7 +16,7 @@ import type { CreateBatch } from './contract.ts';
 import { Packer, type Pack, type PackedSegment } from './packer.ts';
 
 export type IntakeDeps = {
-  readonly catalog: Catalog;
+  readonly catalog: Pick<Catalog, 'accept'>;
   readonly blobs: Blobs;
   readonly dialect: Dialect;
   readonly windowMs: number;

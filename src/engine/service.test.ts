@@ -165,3 +165,20 @@ test('archived results are unavailable', async (t) => {
   await catalog.transition({ batchId: batch.id, transition: 'archive', from: ['ended'] });
   assert.equal(await service.results('wrkspc_a', batch.id), 'unavailable');
 });
+
+test('a create that its re-send has overtaken becomes the same batch, even after that was answered', async (t) => {
+  const { service, blobs, catalog, told } = await scene(t);
+  const held = Promise.withResolvers<void>();
+  let puts = 0;
+  blobs.before = async (what) => {
+    if (what === 'put' && (puts += 1) === 1) await held.promise;
+  };
+  const slow = service.create(createOf({ body: bodyOf(requestsOf(2)) }));
+  await settle();
+  const again = await service.create(createOf({ body: bodyOf(requestsOf(2)), resent: true }));
+  await catalog.answered(again.batch.id);
+  held.resolve();
+  assert.deepEqual(await slow, { batch: again.batch, repeated: true });
+  assert.equal(told.accepted.length, 1);
+  assert.ok(blobs.keys().every((key) => key.includes(again.batch.id)));
+});

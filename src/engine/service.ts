@@ -10,6 +10,7 @@ import type { CreateBatch, Service } from './contract.ts';
 import type { Engine } from './engine.ts';
 import { intake } from './intake.ts';
 import type { Janitor } from './janitor.ts';
+import { Creates } from './overtaken.ts';
 import { openResults } from './results.ts';
 
 export type ServiceDeps = {
@@ -26,8 +27,9 @@ export type ServiceDeps = {
 
 export function createService(deps: ServiceDeps): Service {
   const { catalog, blobs, world } = deps;
+  const creates = new Creates((acceptance) => catalog.accept(acceptance));
   return {
-    create: (request) => create(deps, request),
+    create: (request) => create(deps, creates, request),
     // Best effort: if it is not noted, a re-send within half an hour finds this batch, which is the safe side.
     answered: (batchId) =>
       void catalog
@@ -46,13 +48,14 @@ export function createService(deps: ServiceDeps): Service {
   };
 }
 
-async function create(deps: ServiceDeps, request: CreateBatch): Promise<{ batch: Batch; repeated: boolean }> {
+async function create(deps: ServiceDeps, creates: Creates, request: CreateBatch): Promise<{ batch: Batch; repeated: boolean }> {
   const { world, engine, janitor } = deps;
   const startedMs = world.clock.monotonicMs();
   const batchId = newId('msgbatch', (count) => world.chance.bytes(count));
+  const underWay = creates.begin();
   janitor.uploadStarted(batchId);
   try {
-    const { accepted, segments, bytes } = await intake(deps, request, batchId);
+    const { accepted, segments, bytes } = await intake({ ...deps, catalog: underWay }, request, batchId);
     if (accepted.kind === 'conflict') {
       throw new AppError(
         'unprocessable',
@@ -78,6 +81,7 @@ async function create(deps: ServiceDeps, request: CreateBatch): Promise<{ batch:
     });
     return { batch, repeated };
   } finally {
+    underWay.end();
     janitor.uploadEnded(batchId);
   }
 }

@@ -202,6 +202,7 @@ test('what is not HTTP, a missing or bad Host and huge headers get JSON errors',
     [`GET / HTTP/1.1\r\nhost: box\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 431],
     [head('POST', path, 'transfer-encoding: chunked') + 'zz\r\n', 400],
     ['GET / HTTP/1.1\r\nhost: box\r\nexpect: miracles\r\n\r\n', 404],
+    ['CONNECT box:1 HTTP/1.1\r\nhost: box\r\n\r\n', 400],
   ];
   for (const [text, status] of rows) {
     const client = new Client(port);
@@ -209,6 +210,17 @@ test('what is not HTTP, a missing or bad Host and huge headers get JSON errors',
     expectJsonError(await client.answer(), status);
     client.socket.destroy();
   }
+});
+
+test('garbage behind a whole request is not answered in its place', async (context) => {
+  const deps = testDeps();
+  const retrieve = Promise.withResolvers<ReturnType<typeof testBatch>>();
+  deps.service.retrieve = () => retrieve.promise;
+  const client = new Client((await serve(context, deps)).port);
+  client.write(`${head('GET', `${path}/${BATCH_ID}`)}garbage\r\n\r\n`);
+  await client.closed;
+  retrieve.resolve(testBatch());
+  await assert.rejects(client.answer());
 });
 
 test('a client that expects 100-continue is asked for the body only when it is wanted', async (context) => {

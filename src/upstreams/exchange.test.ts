@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Dispatcher } from 'undici';
 import { ResponseTooLargeError, SendError, type UpstreamResponse } from '../ports/world.ts';
+import { AnswerBudget } from './answer-budget.ts';
 import { Exchange } from './exchange.ts';
 import { ConnectError } from './send-errors.ts';
 
@@ -10,13 +11,17 @@ const KiB = 1024;
 /** What undici's dispatcher does to a handler, step by step, and what the handler does to its connection. */
 class Connection {
   readonly abortController = new AbortController();
-  readonly exchange = new Exchange(this.abortController.signal);
+  readonly exchange: Exchange;
   readonly done: string[] = [];
   readonly controller = {
     pause: () => void this.done.push('pause'),
     resume: () => void this.done.push('resume'),
     abort: (reason: Error) => void this.done.push(`abort: ${reason.message}`),
   } as unknown as Dispatcher.DispatchController;
+
+  constructor(budget = new AnswerBudget(64 * 1024 * KiB)) {
+    this.exchange = new Exchange(this.abortController.signal, budget);
+  }
 
   begin(): this {
     this.exchange.onRequestStart(this.controller);
@@ -129,7 +134,7 @@ test('a stream gives the pieces as they come', async () => {
 test('a signal that was aborted before the start stops the call as soon as it has a connection', async () => {
   const controller = new AbortController();
   controller.abort();
-  const exchange = new Exchange(controller.signal);
+  const exchange = new Exchange(controller.signal, new AnswerBudget(KiB));
   await assert.rejects(exchange.answered, { name: 'AbortError' });
   const connection = new Connection();
   connection.abortController.abort();
@@ -183,4 +188,42 @@ test('a body that is cut fails its reader, whenever it reads', async () => {
   connection.data('ab').error(new Error('other side closed'));
   await assert.rejects(response.body.bytes(10), SendError);
   await assert.rejects(textOf(response), SendError);
+});
+
+test('answers without an end share one budget: the largest is cut, the others go on, and all is given back', async () => {
+  const budget = new AnswerBudget(100 * KiB);
+  const [endless, small] = [new Connection(budget).begin().sent(), new Connection(budget).begin().sent()];
+  const cut = assert.rejects((await endless.headers()).body.bytes(1024 * KiB), ResponseTooLargeError);
+  const read = (await small.headers()).body.bytes(1024 * KiB);
+  endless.data(Buffer.alloc(80 * KiB));
+  small.data(Buffer.alloc(30 * KiB));
+  await cut;
+  assert.match(endless.done.at(-1) ?? '', /^abort/);
+  endless.data(Buffer.alloc(80 * KiB));
+  small.end();
+  assert.equal((await read).length, 30 * KiB);
+  assert.equal(budget.bytes, 0);
+});
+
+test('an answer that comes byte by byte counts for what its pieces cost', async () => {
+  const budget = new AnswerBudget(10 * KiB);
+  const drip = new Connection(budget).begin().sent();
+  const cut = assert.rejects((await drip.headers()).body.bytes(1024 * KiB), ResponseTooLargeError);
+  for (let piece = 0; piece < 80; piece++) drip.data('x');
+  await cut;
+  assert.equal(budget.bytes, 0);
+});
+
+test('what a stream has handed on, an abort and an error are given back', async () => {
+  const budget = new AnswerBudget(10 * KiB);
+  const [streamed, aborted, failed] = [0, 1, 2].map(() => new Connection(budget).begin().sent());
+  const text = textOf(await streamed!.headers());
+  for (const connection of [streamed, aborted, failed]) connection!.data('some');
+  assert.ok(budget.bytes > 0);
+  streamed!.end();
+  assert.equal(await text, 'some');
+  aborted!.abortController.abort();
+  failed!.error(new Error('cut'));
+  assert.equal(budget.bytes, 0);
+  await Promise.allSettled([aborted!.exchange.answered, failed!.exchange.answered]);
 });

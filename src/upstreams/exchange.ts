@@ -4,10 +4,13 @@
  */
 import type { Dispatcher } from 'undici';
 import { ResponseTooLargeError, type UpstreamResponse } from '../ports/world.ts';
+import type { AnswerBudget, Holder } from './answer-budget.ts';
 import { abortError, explained } from './send-errors.ts';
 
 /** Pieces nobody has asked for yet stop the connection here. */
 const UNREAD_BYTES_MAX = 256 * 1024;
+/** What a piece costs beside its bytes: an answer that comes byte by byte is mostly this. */
+const PIECE_BYTES = 128;
 
 type Reader = {
   readonly max: number;
@@ -15,10 +18,12 @@ type Reader = {
   readonly reject: (error: Error) => void;
 };
 
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, Holder {
   /** Resolves at the headers. */
   readonly answered: Promise<UpstreamResponse>;
   readonly #signal: AbortSignal;
+  readonly #budget: AnswerBudget;
+  #held = 0;
   #resolve!: (response: UpstreamResponse) => void;
   #reject!: (error: Error) => void;
   #controller: Dispatcher.DispatchController | null = null;
@@ -30,14 +35,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #reader: Reader | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, budget: AnswerBudget) {
     this.#signal = signal;
+    this.#budget = budget;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     if (signal.aborted) this.#abort();
     else signal.addEventListener('abort', () => this.#abort(), { once: true });
+  }
+
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  cut(): void {
+    this.#fail(new ResponseTooLargeError(this.#length));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -61,8 +75,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    if (this.#state !== 'open') return;
     this.#pieces.push(piece);
     this.#length += piece.length;
+    this.#held += piece.length + PIECE_BYTES;
+    this.#budget.take(this, piece.length + PIECE_BYTES);
     if (this.#reader) {
       if (this.#length > this.#reader.max) this.#fail(new ResponseTooLargeError(this.#reader.max));
     } else if (this.#length > UNREAD_BYTES_MAX) {
@@ -72,7 +89,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    if (this.#state !== 'open') return;
     this.#state = 'ended';
+    this.#release();
     this.#reader?.resolve(this.#whole());
     this.#wake?.();
   }
@@ -101,6 +120,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const pieces = this.#pieces;
       this.#pieces = [];
       this.#length = 0;
+      this.#release();
       yield* pieces;
       if (this.#pieces.length > 0) continue;
       if (this.#failure) throw this.#failure;
@@ -115,6 +135,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #whole(): Uint8Array {
     return this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.#length);
+  }
+
+  #release(): void {
+    this.#budget.release(this);
+    this.#held = 0;
   }
 
   #abort(): void {
@@ -132,6 +157,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#state = 'failed';
     this.#failure = error;
     this.#pieces = [];
+    this.#release();
     this.#reject(error);
     this.#reader?.reject(error);
     this.#wake?.();

@@ -1,6 +1,8 @@
 /** Calls over the network: `Send` of the world, made of one undici pool an origin. */
 import { buildConnector, Pool } from 'undici';
+import { ANSWERS_IN_FLIGHT_BYTES_MAX } from '../domain/limits.ts';
 import type { Send, UpstreamRequest, UpstreamResponse } from '../ports/world.ts';
+import { AnswerBudget } from './answer-budget.ts';
 import { Exchange } from './exchange.ts';
 import { ConnectError, explained } from './send-errors.ts';
 
@@ -16,6 +18,7 @@ export type Sender = { readonly send: Send; close(): Promise<void> };
 export function createSend(options: { connections: number | null }): Sender {
   const pools = new Map<string, Pool>();
   const targets = new Map<string, Target>();
+  const budget = new AnswerBudget(ANSWERS_IN_FLIGHT_BYTES_MAX);
 
   function targetOf(url: string): Target {
     const known = targets.get(url);
@@ -30,7 +33,7 @@ export function createSend(options: { connections: number | null }): Sender {
   }
 
   function send({ url, headers, body, signal }: UpstreamRequest): Promise<UpstreamResponse> {
-    const exchange = new Exchange(signal);
+    const exchange = new Exchange(signal, budget);
     if (signal.aborted) return exchange.answered;
     try {
       const { pool, path } = targetOf(url);
