@@ -1,5 +1,5 @@
 /** How the command ends: its exit codes, and errors in words. */
-import { StartError } from '../domain/errors.ts';
+import { StartError, StorageFullError } from '../domain/errors.ts';
 import { ConfigError } from '../config/read.ts';
 
 export const EXIT_FAILURE = 1;
@@ -13,6 +13,8 @@ export function exitCodeOf(error: unknown): number {
 export function explain(error: unknown): string {
   if (error instanceof StartError || error instanceof ConfigError)
     return `error: ${error.message}\nhint: ${error.hint}\n`;
+  if (error instanceof StorageFullError)
+    return `error: ${error.message}\nhint: Free some space on the disk of the data folder, or name another folder with --data.\n`;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: this is a fault of Nightshift, please report it\n${text}\n`;
 }

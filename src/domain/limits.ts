@@ -27,6 +27,9 @@ export const SEGMENT_REQUESTS_MAX = 1_000;
 export const SEGMENT_BYTES_MAX = 8 * MiB;
 export const OPEN_SEGMENTS_MAX = 16;
 export const OPEN_BYTES_MAX = 32 * MiB;
+/** Uploads at once share this, down to a least each: hundreds of them must not need gigabytes. */
+export const OPEN_BYTES_ALL_MAX = 256 * MiB;
+export const OPEN_BYTES_MIN = 512 * KiB;
 /** A blob gathers segments until it is worth a sync of its own. */
 export const BLOB_BYTES_TARGET = 8 * MiB;
 /** Blobs being written at once for one upload: one is filled while the others sync. */

@@ -7,6 +7,7 @@ import {
   BLOB_WRITES_MAX,
   BODY_BYTES_MAX,
   IDEMPOTENCY_WINDOW_MS,
+  OPEN_BYTES_MAX,
   REQUESTS_PER_BATCH_MAX,
   RESEND_WINDOW_MS,
 } from '../domain/limits.ts';
@@ -21,6 +22,8 @@ export type IntakeDeps = {
   readonly dialect: Dialect;
   readonly windowMs: number;
   readonly retentionMs: number;
+  /** What this upload may hold open now; the limit of a single one where nobody says. */
+  readonly openBytesMax?: () => number;
 };
 
 export type Intaken = {
@@ -60,7 +63,7 @@ async function receive(parts: {
   packer: Packer;
   writes: Writes;
 }): Promise<Received> {
-  const { dialect } = parts.deps;
+  const { dialect, openBytesMax = () => OPEN_BYTES_MAX } = parts.deps;
   const { request, packer, writes } = parts;
   const seen = new Set<string>();
   let requests = 0;
@@ -83,6 +86,7 @@ async function receive(parts: {
       if (bytes > BODY_BYTES_MAX)
         throw new AppError('too_large', `Request exceeds the maximum size of ${BODY_BYTES_MAX} bytes`);
       hash.update(chunk);
+      packer.openBytesMax = openBytesMax();
       slicer.push(chunk);
       if (writes.busy()) await writes.room();
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OPEN_BYTES_ALL_MAX, OPEN_BYTES_MAX, OPEN_BYTES_MIN } from '../domain/limits.ts';
 import type { Acceptance, Accepted } from '../ports/catalog.ts';
 import { Creates } from './overtaken.ts';
 import { batchOf, settle } from './support.ts';
@@ -84,4 +85,16 @@ test('two equal creates that are not re-sends stay two batches', async () => {
   await settle();
   asked[1]!.answer({ kind: 'accepted', batch: batchOf({ id: 'msgbatch_second' }) });
   assert.equal((await both[1])?.kind, 'accepted');
+});
+
+test('uploads share the memory: one alone has its full limit, hundreds a small part each, never less than the least', () => {
+  const { creates } = scene();
+  const one = creates.begin();
+  assert.equal(one.openBytesMax(), OPEN_BYTES_MAX);
+  const others = Array.from({ length: 255 }, () => creates.begin());
+  assert.equal(one.openBytesMax(), OPEN_BYTES_ALL_MAX / 256);
+  others.push(...Array.from({ length: 1_000 }, () => creates.begin()));
+  assert.equal(one.openBytesMax(), OPEN_BYTES_MIN);
+  for (const other of others) other.end();
+  assert.equal(one.openBytesMax(), OPEN_BYTES_MAX);
 });

@@ -3,6 +3,7 @@
  * the first is still uploading or its broken connection has not been noticed: the first then becomes the batch of its re-send.
  */
 import type { Batch } from '../domain/batch.ts';
+import { OPEN_BYTES_ALL_MAX, OPEN_BYTES_MAX, OPEN_BYTES_MIN } from '../domain/limits.ts';
 import type { Acceptance, Accepted } from '../ports/catalog.ts';
 
 type Accept = (acceptance: Acceptance) => Promise<Accepted>;
@@ -10,6 +11,8 @@ type Accept = (acceptance: Acceptance) => Promise<Accepted>;
 export type UnderWay = {
   /** Asks the catalog, unless a re-send that began later has been accepted already. */
   accept(acceptance: Acceptance): Promise<Accepted>;
+  /** Its share of the memory of all uploads. */
+  openBytesMax(): number;
   end(): void;
 };
 
@@ -30,7 +33,15 @@ export class Creates {
     this.#begun += 1;
     const create: Create = { order: this.#begun, overtakenBy: new Map() };
     this.#underWay.add(create);
-    return { accept: (acceptance) => this.#inTurn(create, acceptance), end: () => void this.#underWay.delete(create) };
+    return {
+      accept: (acceptance) => this.#inTurn(create, acceptance),
+      openBytesMax: () => this.#share(),
+      end: () => void this.#underWay.delete(create),
+    };
+  }
+
+  #share(): number {
+    return Math.min(OPEN_BYTES_MAX, Math.max(OPEN_BYTES_MIN, Math.floor(OPEN_BYTES_ALL_MAX / this.#underWay.size)));
   }
 
   async #inTurn(create: Create, acceptance: Acceptance): Promise<Accepted> {

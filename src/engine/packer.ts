@@ -2,7 +2,7 @@
  * Packs the requests of one upload into segments, and segments into blobs, within fixed memory.
  *
  *  P1  A segment holds requests of one model, and of one family where there are breakpoints.
- *  P2  At most OPEN_SEGMENTS_MAX segments are open, together at most OPEN_BYTES_MAX (one request larger than that is its own segment).
+ *  P2  At most OPEN_SEGMENTS_MAX segments are open, together at most `openBytesMax` (one request larger than that is its own segment).
  *  P3  A family too small to be worth a segment falls back into its model's common one: many families never mean many tiny segments.
  */
 import { encodeSegmentIndex } from '../bytes/segment-index.ts';
@@ -34,6 +34,8 @@ const SPARE_BUFFERS_MAX = 8;
 
 export class Packer {
   readonly segments: PackedSegment[] = [];
+  /** Less than OPEN_BYTES_MAX while many uploads share the memory. */
+  openBytesMax = OPEN_BYTES_MAX;
   readonly #keyPrefix: string;
   readonly #emit: (pack: Pack) => void;
   /** Least recently used first. */
@@ -59,7 +61,7 @@ export class Packer {
       segment = this.#segmentFor(request.model, family);
     }
     this.#append(segment, request.entry, request.params);
-    if (this.#openBytes > OPEN_BYTES_MAX) this.#close(this.#largest());
+    while (this.#openBytes > this.openBytesMax) this.#close(this.#largest());
   }
 
   end(): void {
@@ -141,7 +143,7 @@ export class Packer {
     });
     this.#closed.push({ buffer: segment.buffer, parts: [segment.buffer.subarray(0, segment.bytes), index] });
     this.#closedBytes += segment.bytes + index.length;
-    if (this.#closedBytes >= BLOB_BYTES_TARGET) this.#flush();
+    if (this.#closedBytes >= Math.min(BLOB_BYTES_TARGET, this.openBytesMax)) this.#flush();
   }
 
   #flush(): void {
@@ -174,7 +176,8 @@ export class Packer {
 
   // Buffers are used again: garbage of megabytes is collected too late to keep an upload's memory flat.
   #giveBuffer(buffer: Buffer): void {
-    if (buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX) this.#spare.push(buffer);
+    const isCrowded = this.openBytesMax < OPEN_BYTES_MAX;
+    if (!isCrowded && buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX) this.#spare.push(buffer);
   }
 }
 

@@ -55,7 +55,7 @@ async function create(deps: ServiceDeps, creates: Creates, request: CreateBatch)
   const underWay = creates.begin();
   janitor.uploadStarted(batchId);
   try {
-    const { accepted, segments, bytes } = await intake({ ...deps, catalog: underWay }, request, batchId);
+    const { accepted, segments, bytes } = await intake({ ...deps, catalog: underWay, openBytesMax: () => underWay.openBytesMax() }, request, batchId);
     if (accepted.kind === 'conflict') {
       throw new AppError(
         'unprocessable',
