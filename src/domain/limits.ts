@@ -98,8 +98,11 @@ export const LEASE_MS = 60 * second;
 export const SPANS_HELD_MAX = 512;
 /** Spans of a canceled or expired batch claimed at once: their requests are only written off, so they are not held long. */
 export const SPANS_STOPPED_CLAIM = 64;
-/** Bodies are read ahead up to this many windows. */
-export const READ_AHEAD_WINDOWS = 2;
+/**
+ * A lane's spans are claimed when no more than a window and this many requests are ready. A claim and the read of its index take some
+ * turns of a busy loop, in which a quick upstream answers hundreds.
+ */
+export const CLAIM_AHEAD_REQUESTS = 512;
 /** One read of bodies from a blob; small, because one slow request keeps the whole read in memory. */
 export const BODY_READ_BYTES = 256 * KiB;
 /** Bodies in memory, read but not sent. */
@@ -184,5 +187,7 @@ export const STORAGE_FULL_RETRY_SECONDS = 5;
 /** Blobs of merged chunks stay this long for downloads that began before. */
 export const RETIRED_BLOB_MS = 10 * minute;
 /** Between two syncs of the journal, unless so many lines wait: a group is worth its sync. */
-export const SYNC_REST_MS = 10;
+export const SYNC_REST_MS = 20;
 export const SYNC_AT_ONCE_LINES = 1_024;
+/** Files no larger than this are written without a hop to the thread pool. */
+export const WRITE_AT_ONCE_BYTES = 64 * KiB;

@@ -4,7 +4,7 @@
  * Room is shared by one rule: a workspace may hold, in a lane, as many spans as are still free. One alone can take half of what there
  * is, two a third each; a newcomer always finds some free, and the spans of a dead lane never use up those of another.
  */
-import { SPANS_HELD_MAX, SPANS_STOPPED_CLAIM } from '../domain/limits.ts';
+import { CLAIM_AHEAD_REQUESTS, SPANS_HELD_MAX, SPANS_STOPPED_CLAIM } from '../domain/limits.ts';
 import { Fifo } from './fifo.ts';
 import { Heap } from './heap.ts';
 import type { HeapEntry } from './heap.ts';
@@ -133,10 +133,10 @@ export class Claims<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }> 
   }
 }
 
-/** When less is ready than its part of a window, so that there is always something to send and never much more. */
+/** When less is ready than its part of a window and some, so that there is always something to send and never much more. */
 function wantsSpans<Q extends ClaimingQueue & { readonly workspace: Owner<Q> }>(queue: Q): boolean {
   if (queue.unclaimed === 0 || queue.claiming > 0 || queue.claimRests) return false;
   if (queue.batch.stopped !== null || queue.ready === 0) return true;
   const { lane } = queue.workspace;
-  return queue.ready < lane.lane.window / Math.max(1, lane.running);
+  return queue.ready < (lane.lane.window + CLAIM_AHEAD_REQUESTS) / Math.max(1, lane.running);
 }

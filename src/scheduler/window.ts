@@ -8,14 +8,14 @@
  * W1 1 <= size <= cap.
  * W2 An epoch is about `size` completions, and a quarter of a second at least, while the window was full; it is abandoned as soon as demand lacks, because then its rate says
  *    nothing, and after that the first `size` completions are not measured: a window that is just filled answers late, then all at once.
- * W3 A growth must bring its part of 5 % for a doubling, or it is taken back; but up to half of what was borne before a storm it is free.
+ * W3 A growth must bring its part of 10 % for a doubling, or it is taken back; but up to half of what was borne before a storm it is free.
  */
 import { LANE_GROWTH_PROBE_MS } from '../domain/limits.ts';
 
 const DOUBLE = 2;
 const QUARTER = 1.25;
 /** What doubling the window must add to the rate, as a part of it; smaller growth must add its part of that. */
-const RISE_BY_DOUBLING = 0.05;
+const RISE_BY_DOUBLING = 0.1;
 /** A rate over fewer completions is more noise than rate. */
 const EPOCH_COMPLETIONS_MIN = 16;
 const EPOCH_MS_MIN = 250;

@@ -54,7 +54,7 @@ class FileBlobs implements Blobs {
   readonly #temps: string;
   readonly #syncFolder: SyncFolder;
   readonly #files: OpenFiles;
-  /** Batch folders made (or being made) durable by this process. */
+  /** Folders of workspaces and batches made (or being made) durable by this process. */
   readonly #folders = new Map<string, Promise<void>>();
   readonly #work = new Set<Promise<unknown>>();
   #closed = false;
@@ -140,10 +140,16 @@ class FileBlobs implements Blobs {
     }
   }
 
+  /** A batch's folder, in its workspace's, which is durable already but for the first batch. */
   #folder(folder: string): Promise<void> {
+    const workspace = dirname(folder);
+    return this.#durableFolder(folder, () => this.#durableFolder(workspace, () => Promise.resolve()));
+  }
+
+  #durableFolder(folder: string, above: () => Promise<void>): Promise<void> {
     const known = this.#folders.get(folder);
     if (known !== undefined) return known;
-    const made = makeFolder(dirname(folder), this.#syncFolder).then(() => makeFolder(folder, this.#syncFolder));
+    const made = above().then(() => makeFolder(folder, this.#syncFolder));
     this.#folders.set(folder, made);
     made.catch(() => this.#folders.delete(folder));
     for (const oldest of this.#folders.keys()) {

@@ -1,9 +1,10 @@
 /** What makes files durable, shared by blobs, log and data folder: whole writes, synced folders, and errors that mean "full". */
-import { closeSync, existsSync, fsync, mkdirSync, openSync, writev } from 'node:fs';
+import { closeSync, existsSync, fsync, mkdirSync, openSync, writev, writevSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { StorageFullError } from '../../domain/errors.ts';
+import { WRITE_AT_ONCE_BYTES } from '../../domain/limits.ts';
 
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
@@ -61,8 +62,14 @@ export async function makeFolder(folder: string, syncFolder: SyncFolder): Promis
 /** What can be written to: a file handle, or a bare descriptor wrapped. */
 export type Target = { writev(parts: readonly Uint8Array[]): Promise<{ readonly bytesWritten: number }> };
 
+/** What is small is written at once: to the page cache that takes less than a hop to the thread pool and back. */
 export function targetOf(fd: number): Target {
-  return { writev: async (parts) => ({ bytesWritten: await writeParts(fd, parts) }) };
+  return {
+    writev: async (parts) => {
+      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      return { bytesWritten: bytes <= WRITE_AT_ONCE_BYTES ? writevSync(fd, parts) : await writeParts(fd, parts) };
+    },
+  };
 }
 
 function writeParts(fd: number, parts: readonly Uint8Array[]): Promise<number> {

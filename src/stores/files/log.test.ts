@@ -162,6 +162,22 @@ for (const [what, newer] of [
   });
 }
 
+test('L4 while a rotation is under way the last of the files is still the one that is appended to', async (context) => {
+  const folder = join(await scratchFolder(context), 'journal');
+  const { log } = await scanned({ folder });
+  log.append(framesOf('first'));
+  const rotated = log.rotate();
+  const seen = new Set<boolean>();
+  let turning = true;
+  void rotated.finally(() => (turning = false));
+  while (turning) {
+    seen.add(log.append(framesOf('during')) === log.files().at(-1));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual([...seen], [true]);
+  await log.close();
+});
+
 test('L2 a sync after a rotation covers what was appended to the old file before and during it', async (context) => {
   const folder = join(await scratchFolder(context), 'journal');
   const synced: number[] = [];

@@ -66,6 +66,8 @@ class FileLog implements Log {
   #current: Current | null = null;
   /** The file before the current one, until it is wholly synced. */
   #previous: Current | null = null;
+  /** The file made last; a rotation that failed behind its making goes on from there. */
+  #made = 0;
   #scanned = false;
   #appended = 0;
   #durable = 0;
@@ -95,7 +97,10 @@ class FileLog implements Log {
       const path = logFilePath(folder, number);
       await scanFile({ path, number, mayBeTorn: index >= tornFrom, onTornTail }, (payload) => visit(number, payload));
     }
-    if (this.#numbers.length === 0) await this.#create(1);
+    if (this.#numbers.length === 0) {
+      await createLogFile(folder, 1, this.#syncFolder);
+      this.#numbers = [1];
+    }
     this.#current = await openCurrent(folder, must(this.#numbers.at(-1), 'a log has a file'));
   }
 
@@ -168,10 +173,13 @@ class FileLog implements Log {
     const closed = this.#writable();
     await this.sync();
     const number = closed.number + 1;
-    if (!this.#numbers.includes(number)) await this.#create(number);
+    if (this.#made !== number) await createLogFile(this.#options.folder, number, this.#syncFolder);
+    this.#made = number;
     const next = await openCurrent(this.#options.folder, number);
+    // In one turn, so that the last of the files is always the current one: whatever is not current may be removed.
     this.#previous = closed;
     this.#current = next;
+    this.#numbers = [...this.#numbers, number];
     await this.#syncPrevious();
     return closed.number;
   }
@@ -182,11 +190,6 @@ class FileLog implements Log {
       this.#flight ??= this.#flush(this.#writable());
       await this.#flight;
     }
-  }
-
-  async #create(number: number): Promise<void> {
-    await createLogFile(this.#options.folder, number, this.#syncFolder);
-    this.#numbers = [...this.#numbers, number];
   }
 
   async #flush(file: Current): Promise<void> {

@@ -32,8 +32,10 @@ export class SqliteCatalog implements port.Catalog {
     return this.#database.write(() => accept(this.#database, this.#clock, acceptance));
   }
 
+  /** If a power loss undoes it, a re-send finds its first batch: the safe side. */
   async answered(batchId: string): Promise<void> {
-    this.#database.write(() => this.#database.run('update batches set answered = 1 where id = :batchId', { batchId }));
+    const sql = 'update batches set answered = 1 where id = :batchId';
+    this.#database.writeUnsynced(() => this.#database.run(sql, { batchId }));
   }
 
   async batch(workspaceId: string, batchId: string): Promise<Batch | null> {

@@ -29,6 +29,16 @@ export class Database {
     return this.#transaction('begin immediate', body);
   }
 
+  /** A transaction a power loss may undo (a kill -9 may not): for what is safe either way and not worth a sync of the disk. */
+  writeUnsynced<T>(body: () => T): T {
+    this.#handle.exec('pragma synchronous = normal');
+    try {
+      return this.write(body);
+    } finally {
+      this.#handle.exec('pragma synchronous = full');
+    }
+  }
+
   /** Several reads of one moment. */
   read<T>(body: () => T): T {
     return this.#transaction('begin', body);
