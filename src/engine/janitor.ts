@@ -118,20 +118,32 @@ export class Janitor {
         from: transitionsFrom.archive,
       });
       if (!archived) continue;
-      await this.erase(archived);
       world.emit({ kind: 'batch_archived', batchId: batch.id });
+      // What cannot be erased now is found as garbage later.
+      await this.#guard(`erasing ${batch.id}`, () => this.erase(archived));
     }
   }
 
   async #merge(nowMs: number): Promise<void> {
     for (const batch of await this.#deps.catalog.due({ kind: 'merge', limit: dueLimit })) {
       if (this.#stopped) return;
-      const keys = await mergeChunks({ ...this.#deps, batch, bytesMax: CHUNK_BYTES_MAX });
-      if (keys.length > 0) this.#retired.push({ keys, atMs: nowMs + RETIRED_BLOB_MS });
+      await this.#guard(`merge of ${batch.id}`, async () => {
+        const keys = await mergeChunks({ ...this.#deps, batch, bytesMax: CHUNK_BYTES_MAX });
+        if (keys.length > 0) this.#retired.push({ keys, atMs: nowMs + RETIRED_BLOB_MS });
+      });
     }
     const ripe = this.#retired.filter(({ atMs }) => atMs <= nowMs);
     this.#retired = this.#retired.filter(({ atMs }) => atMs > nowMs);
     await this.#deps.blobs.delete(ripe.flatMap(({ keys }) => keys));
+  }
+
+  /** One batch that cannot be tended to must not keep the others waiting. */
+  async #guard(where: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#deps.world.emit({ kind: 'failure', where, error, requestId: null });
+    }
   }
 
   async #collect(): Promise<void> {

@@ -5,7 +5,11 @@ import type { Acceptance, Accepted } from '../ports/catalog.ts';
 import { Creates } from './overtaken.ts';
 import { batchOf, settle } from './support.ts';
 
-type Asked = { readonly acceptance: Acceptance; readonly answer: (accepted: Accepted) => void; readonly fail: (error: Error) => void };
+type Asked = {
+  readonly acceptance: Acceptance;
+  readonly answer: (accepted: Accepted) => void;
+  readonly fail: (error: Error) => void;
+};
 
 /** A catalog whose answers the test gives. */
 function scene(): { creates: Creates; asked: Asked[] } {
@@ -16,7 +20,14 @@ function scene(): { creates: Creates; asked: Asked[] } {
 }
 
 function asking(changes: Partial<Acceptance> = {}): Acceptance {
-  return { id: 'msgbatch_x', workspaceId: 'wrkspc_a', fingerprint: 'same', resend: null, idempotencyKey: null, ...changes } as Acceptance;
+  return {
+    id: 'msgbatch_x',
+    workspaceId: 'wrkspc_a',
+    fingerprint: 'same',
+    resend: null,
+    idempotencyKey: null,
+    ...changes,
+  } as Acceptance;
 }
 
 const resend = { withinMs: 1_000 };

@@ -62,7 +62,8 @@ export class Creates {
     if (batch) return { kind: 'repeated', batch };
     const accepted = await this.#accept(acceptance);
     if (acceptance.resend !== null && accepted.kind !== 'conflict') {
-      for (const other of this.#underWay) if (other.order < create.order) other.overtakenBy.set(identity, accepted.batch);
+      for (const other of this.#underWay)
+        if (other.order < create.order) other.overtakenBy.set(identity, accepted.batch);
     }
     return accepted;
   }

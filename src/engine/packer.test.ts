@@ -208,11 +208,18 @@ test('an upload that shares the memory with others keeps no more open than its s
   packer.openBytesMax = MiB;
   for (let ordinal = 0; ordinal < 200; ordinal++) {
     const bytes = 100_000;
-    packer.add({ entry: entryOf({ ordinal, length: bytes }), model: `m${ordinal % 16}`, params: paramsOf(ordinal, bytes) });
+    packer.add({
+      entry: entryOf({ ordinal, length: bytes }),
+      model: `m${ordinal % 16}`,
+      params: paramsOf(ordinal, bytes),
+    });
   }
   assert.ok(packs.length >= 8, 'what was closed has been written');
   packer.end();
   const sizes = packs.map(({ parts }) => parts.reduce((sum, { length }) => sum + length, 0));
   assert.ok(Math.max(...sizes) < 2.2 * MiB);
-  assert.equal(packer.segments.reduce((sum, { requests }) => sum + requests, 0), 200);
+  assert.equal(
+    packer.segments.reduce((sum, { requests }) => sum + requests, 0),
+    200,
+  );
 });

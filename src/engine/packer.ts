@@ -177,7 +177,8 @@ export class Packer {
   // Buffers are used again: garbage of megabytes is collected too late to keep an upload's memory flat.
   #giveBuffer(buffer: Buffer): void {
     const isCrowded = this.openBytesMax < OPEN_BYTES_MAX;
-    if (!isCrowded && buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX) this.#spare.push(buffer);
+    if (!isCrowded && buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX)
+      this.#spare.push(buffer);
   }
 }
 

@@ -48,14 +48,22 @@ export function createService(deps: ServiceDeps): Service {
   };
 }
 
-async function create(deps: ServiceDeps, creates: Creates, request: CreateBatch): Promise<{ batch: Batch; repeated: boolean }> {
+async function create(
+  deps: ServiceDeps,
+  creates: Creates,
+  request: CreateBatch,
+): Promise<{ batch: Batch; repeated: boolean }> {
   const { world, engine, janitor } = deps;
   const startedMs = world.clock.monotonicMs();
   const batchId = newId('msgbatch', (count) => world.chance.bytes(count));
   const underWay = creates.begin();
   janitor.uploadStarted(batchId);
   try {
-    const { accepted, segments, bytes } = await intake({ ...deps, catalog: underWay, openBytesMax: () => underWay.openBytesMax() }, request, batchId);
+    const { accepted, segments, bytes } = await intake(
+      { ...deps, catalog: underWay, openBytesMax: () => underWay.openBytesMax() },
+      request,
+      batchId,
+    );
     if (accepted.kind === 'conflict') {
       throw new AppError(
         'unprocessable',

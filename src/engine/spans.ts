@@ -3,7 +3,7 @@
  */
 import { SegmentIndex } from '../bytes/segment-index.ts';
 import { isFinal, type Batch } from '../domain/batch.ts';
-import { BATCHES_KNOWN_MAX, DISCOVER_MS, LEASE_MS } from '../domain/limits.ts';
+import { BATCHES_KNOWN_MAX, DISCOVER_MS, LEASE_MS, SPANS_STOPPED_CLAIM } from '../domain/limits.ts';
 import { countsTotal } from '../domain/outcome.ts';
 import { testBit } from '../domain/segment.ts';
 import type { Blobs } from '../ports/blobs.ts';
@@ -30,8 +30,6 @@ export type SpansDeps = {
 };
 
 const discoverPage = 500;
-/** Spans of a closing batch leased at once: their lines are made from indexes alone. */
-const closingClaim = 64;
 
 export class Spans {
   readonly #deps: SpansDeps;
@@ -220,7 +218,7 @@ export class Spans {
   /** What nobody holds of a closing batch, of any model: the scheduler finishes it as it arrives. */
   async #claimRest(run: BatchRun): Promise<void> {
     if (run.claiming > 0) return;
-    while ((await this.#lease(run, { model: null, limit: closingClaim })) === closingClaim);
+    while ((await this.#lease(run, { model: null, limit: SPANS_STOPPED_CLAIM })) === SPANS_STOPPED_CLAIM);
     this.#deps.onClaimed(run);
   }
 

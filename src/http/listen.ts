@@ -52,11 +52,15 @@ export async function listen({ app, host, port, world }: ListenOptions): Promise
   server.on('checkExpectation', onRequest);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // What follows a whole request must not be answered in its place.
-    const started = [...inFlight].some(({ socket: own, headersSent, req }) => own === socket && (headersSent || req.complete));
+    const started = [...inFlight].some(
+      ({ socket: own, headersSent, req }) => own === socket && (headersSent || req.complete),
+    );
     answerGarbage({ error, socket, started, requestId: requestId() });
   });
   // Without this listener Node closes the connection without a word.
-  server.on('connect', (_incoming, socket) => answerGarbage({ error: new Error('CONNECT'), socket, started: false, requestId: requestId() }));
+  server.on('connect', (_incoming, socket) =>
+    answerGarbage({ error: new Error('CONNECT'), socket, started: false, requestId: requestId() }),
+  );
   await bind(server, { host, port });
   // No more file descriptors, for one: the server goes on with the connections it has.
   server.on('error', (error) => world.emit({ kind: 'failure', where: 'http/listen', error, requestId: null }));
