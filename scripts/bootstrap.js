@@ -102,7 +102,7 @@ function continueWith(node, nodeArguments) {
   // The channel is never written to: its closing tells the child that this process is gone, even by kill -9.
   const child = spawn(node, ['--import', endWithLauncher, ...nodeArguments], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env,
+    env: { ...env, BOOTSTRAP_PID: String(process.pid) },
   });
   forwardSignals(child);
   child.on('error', (error) => {

@@ -2,7 +2,10 @@
 // Otherwise a killed `npm start` would leave a server behind that holds the port and the data folder.
 import { isMainThread } from 'node:worker_threads';
 
-if (isMainThread && process.channel) {
+// Processes that this one forks inherit the preload too; their channel is their parent's business.
+const isOurLauncher = String(process.ppid) === process.env.BOOTSTRAP_PID;
+
+if (isMainThread && process.channel && isOurLauncher) {
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   // Neither the channel nor the listener may keep the process alive.
   process.channel.unref();
