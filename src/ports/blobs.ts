@@ -1,6 +1,7 @@
 /**
  * Blobs: immutable byte strings under keys `<workspace>/<batch>/<name>`.
- *  B1  A put that resolved survives a power loss, whole; one that did not left nothing under its key.
+ *  B1  A put that resolved survives a power loss, whole. One that was refused left nothing under its key; one that a crash cut off may
+ *      leave anything there, which nobody was told of: keys are never used again.
  *  B2  A key is written once: putting it again with other bytes is refused.
  *  B3  Offsets are plaintext offsets: the header every stored blob begins with (version, codec, key id) is mapped inside the adapter.
  */

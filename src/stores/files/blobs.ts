@@ -1,8 +1,9 @@
 /**
  * Blobs as files: root/blobs/<workspace>/<batch>/<name>, each behind a blob header.
  *
- * A put writes root/tmp/put-<uuid>.tmp, syncs it, links it to its name (a link never overwrites) and syncs the folders, so that a
- * name stands for a whole, durable blob or does not exist (B1, B2). What a killed process left in tmp is removed at open.
+ * A put writes root/tmp/put-<uuid>.tmp, links it to its name (a link never overwrites) and syncs bytes and folders together. A killed
+ * process leaves a whole blob or none; a power loss in the middle may leave a name with less behind it, which nobody was told of (B1).
+ * What is left in tmp is removed at open.
  */
 import { closeSync, existsSync, fdatasync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
 import { open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
@@ -68,15 +69,10 @@ class FileBlobs implements Blobs {
 
   put(key: string, parts: readonly Uint8Array[]): Promise<void> {
     return this.#track(async () => {
-      const path = this.#pathOf(key);
-      const temp = join(this.#temps, `put-${randomUUID()}.tmp`);
       try {
-        await Promise.all([writeTemp(temp, parts), this.#folder(dirname(path))]);
-        await this.#place(key, temp, path);
+        await this.#write(key, parts);
       } catch (error) {
         throw orFull(`blob ${key}`, error);
-      } finally {
-        removeTemp(temp);
       }
     });
   }
@@ -113,29 +109,50 @@ class FileBlobs implements Blobs {
     await this.#files.close();
   }
 
-  /** Gives a written, synced temp file its name; resolves when that name is durable. */
-  async #place(key: string, temp: string, path: string): Promise<void> {
+  async #write(key: string, parts: readonly Uint8Array[]): Promise<void> {
+    const path = this.#pathOf(key);
+    const temp = join(this.#temps, `put-${randomUUID()}.tmp`);
+    const fd = openSync(temp, 'wx', FILE_MODE);
+    try {
+      const folder = this.#folder(dirname(path));
+      // Met below; it must not count as unhandled while the bytes are written.
+      folder.catch(() => undefined);
+      await writeAll(targetOf(fd), [blobHeader(), ...parts]);
+      const isNew = await this.#place(key, temp, path);
+      await this.#sync(fd, { path, isNew });
+    } finally {
+      closeSync(fd);
+      removeTemp(temp);
+    }
+  }
+
+  /** Gives a written temp file its name; false when the very same blob has it already. */
+  async #place(key: string, temp: string, path: string): Promise<boolean> {
     const folder = dirname(path);
     for (let tries = 1; ; tries++) {
-      await this.#folder(folder);
       try {
         linkOnce(temp, path);
-        break;
+        return true;
       } catch (error) {
         if (codeOf(error) === 'EEXIST') {
-          if (await sameFile(temp, path)) return this.#syncFolder(folder);
+          if (await sameFile(temp, path)) return false;
           throw new Error(`blob ${key} is stored already, with other bytes`, { cause: error });
         }
         if (codeOf(error) !== 'ENOENT' || tries === PLACE_TRIES) throw error;
-        this.#folders.delete(folder);
+        // It is just being made, or another's delete has removed it: then it is made again.
+        await this.#folder(folder);
+        if (tries > 1) this.#folders.delete(folder);
       }
     }
+  }
+
+  /** The bytes, their name and the folder's own name become durable at once: the disk's journal takes the three in one go. */
+  async #sync(fd: number, { path, isNew }: { path: string; isNew: boolean }): Promise<void> {
+    const folder = dirname(path);
     try {
-      // Once more, because the folder may be one that another put is just making durable again.
-      await this.#folder(folder);
-      await this.#syncFolder(folder);
+      await Promise.all([syncData(fd), this.#folder(folder), this.#syncFolder(folder)]);
     } catch (error) {
-      await unlinkIfThere(path).catch(() => undefined);
+      if (isNew) await unlinkIfThere(path).catch(() => undefined);
       throw error;
     }
   }
@@ -182,16 +199,6 @@ function removeTemp(temp: string): void {
     rmSync(temp, { force: true });
   } catch {
     // The put has succeeded or failed already; a file left behind changes neither.
-  }
-}
-
-async function writeTemp(temp: string, parts: readonly Uint8Array[]): Promise<void> {
-  const fd = openSync(temp, 'wx', FILE_MODE);
-  try {
-    await writeAll(targetOf(fd), [blobHeader(), ...parts]);
-    await syncData(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 
