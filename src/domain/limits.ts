@@ -187,7 +187,7 @@ export const STORAGE_FULL_RETRY_SECONDS = 5;
 /** Blobs of merged chunks stay this long for downloads that began before. */
 export const RETIRED_BLOB_MS = 10 * minute;
 /** Between two syncs of the journal, unless so many lines wait: a group is worth its sync. */
-export const SYNC_REST_MS = 20;
+export const SYNC_REST_MS = 40;
 export const SYNC_AT_ONCE_LINES = 1_024;
 /** Files no larger than this are written without a hop to the thread pool. */
 export const WRITE_AT_ONCE_BYTES = 64 * KiB;
