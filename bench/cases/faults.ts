@@ -71,7 +71,8 @@ async function runOn(upstream: Upstream, count: number): Promise<Taken> {
   const measured = Math.round(count * MEASURED_TO);
   const measuredAtMs = await reached(upstream, measured);
   const batch = await client.ended(id);
-  await checkResults({ client, batch, rows });
+  // One call in a hundred is cut: of 100,000 requests one in ten runs has one that was cut three times.
+  await checkResults({ client, batch, rows, mayBeCutMax: 5 });
   return { count, measured, measuredAtMs, measuredMs: measuredAtMs - startedAtMs, wholeMs: elapsedMsOf(batch) };
 }
 
