@@ -159,7 +159,8 @@ export class UpstreamHttp {
     readonly answer: string;
   }): void {
     const { response, row, fault, answer } = input;
-    if (response.destroyed) return;
+    // A window that closes the connections closes the sockets at once; their answers learn of it only after the timers that are due.
+    if (response.destroyed || response.socket?.destroyed !== false) return;
     if (fault !== null) {
       sendFault(response, { kind: fault, answer, profile: this.#profile });
       return;

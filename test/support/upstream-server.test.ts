@@ -195,6 +195,25 @@ test('refuse lets nobody connect, and the same port answers afterwards', async (
   await fresh.destroy();
 });
 
+test('an answer that is counted was sent, also when a window closes the connections in the same turn', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    await upstream.set({ latencyMs: 20, windows: [{ kind: 'refuse', fromMs: 60, forMs: 60_000 }] });
+    await upstream.reset();
+    const fresh = new Pool(upstream.url, { connections: 64 });
+    let received = 0;
+    const ask = async (row: number): Promise<void> => {
+      for (;;) {
+        const answer = await post(bodyOf(row), fresh).catch(() => null);
+        if (answer?.status !== 200) return;
+        received += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, (_, row) => ask(row)));
+    assert.equal((await upstream.stats()).answers, received);
+    await fresh.destroy();
+  }
+});
+
 test('refuses a profile with a name it does not know', async () => {
   await assert.rejects(upstream.set({ faults: { error500: 1 } } as object), /error500/);
   await assert.rejects(upstream.set({ latency: 5 } as object), /latency/);
