@@ -2,8 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { spliceModel } from './bytes/model.ts';
-import type { ModelRule, UpstreamConfig } from './config/file.ts';
+import type { UpstreamConfig } from './config/file.ts';
 import type { Config } from './config.ts';
 import { createAnthropicDialect } from './dialects/anthropic.ts';
 import { StartError } from './domain/errors.ts';
@@ -24,6 +23,7 @@ import type { NightshiftEvent } from './telemetry/events.ts';
 import { createLog } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createAnthropicUpstream } from './upstreams/anthropic.ts';
+import { createRouter, type Router } from './upstreams/router.ts';
 import { createSend } from './upstreams/send.ts';
 import { createSimulatedSend } from './upstreams/simulated.ts';
 import type { Upstream } from './upstreams/upstream.ts';
@@ -253,27 +253,14 @@ function createUpstreams(config: Config, world: World): ReadonlyMap<string, Upst
   return new Map(upstreams);
 }
 
-/** The first rule that matches a model's name says where it goes, and under which name. */
-function routerOf(config: Config, upstreams: ReadonlyMap<string, Upstream>): (model: string) => Upstream {
+function routerOf(config: Config, upstreams: ReadonlyMap<string, Upstream>): Router {
   const [fallback] = upstreams.values();
   if (!fallback)
     throw new StartError('no upstream is configured', {
       hint: 'Name one with --upstream, such as --upstream simulator.',
     });
-  const routes = config.models.map(({ pattern, upstream, model }) => {
-    const target = upstreams.get(upstream) ?? fallback;
-    return { pattern, upstream: model === null ? target : renamed(target, model) };
-  });
-  return (model) => routes.find(({ pattern }) => matches(pattern, model))?.upstream ?? fallback;
-}
-
-function renamed(upstream: Upstream, model: string): Upstream {
-  return { ...upstream, call: (call) => upstream.call({ ...call, params: spliceModel(call.params, model) }) };
-}
-
-function matches(pattern: ModelRule['pattern'], model: string): boolean {
-  if (!pattern.endsWith('*')) return pattern === model;
-  return model.startsWith(pattern.slice(0, -1));
+  const routes = config.models.map((rule) => ({ ...rule, upstream: upstreams.get(rule.upstream) ?? fallback }));
+  return createRouter({ routes, fallback });
 }
 
 function describeUpstream(upstream: UpstreamConfig): string {

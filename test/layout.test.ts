@@ -39,7 +39,8 @@ const parts: Readonly<Record<string, Part>> = {
   },
   stores: { uses: ['domain', 'bytes', 'ports'], packages: ['node:*', 'postgres', '@aws-sdk/client-s3'] },
   http: {
-    uses: ['engine', 'domain', 'bytes', 'ports', 'dialects', 'telemetry'],
+    uses: ['engine', 'domain', 'bytes', 'ports', 'dialects', 'telemetry', 'money'],
+    types: ['upstreams'],
     packages: ['hono', '@hono/node-server', 'node:*'],
   },
   telemetry: { uses: ['domain'], types: ['ports'], packages: ['pino', 'prom-client', '@opentelemetry/api', 'node:*'] },

@@ -332,7 +332,9 @@ export function outcomeOf(span: HeldSpan, item: number, changes: Partial<Outcome
 
 export function upstreamOf(call: Upstream['call']): Upstream {
   const settings = { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null };
-  return { name: 'local', billing: 'own', tier: 'standard', ...settings, call };
+  const notAsked = () => Promise.reject(new Error('the engine asks for calls of batches only'));
+  const rest = { open: notAsked, countTokens: notAsked, models: notAsked };
+  return { name: 'local', billing: 'own', tier: 'standard', ...settings, call, ...rest };
 }
 
 export const messageResult: CallResult = {

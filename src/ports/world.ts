@@ -22,6 +22,7 @@ export interface Chance {
 }
 
 export type UpstreamRequest = {
+  readonly method?: 'GET' | 'POST';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;

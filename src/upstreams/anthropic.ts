@@ -4,6 +4,7 @@ import { ANSWER_BYTES_MAX } from '../domain/limits.ts';
 import type { RequestError } from '../domain/outcome.ts';
 import { ResponseTooLargeError, SendError, type Send, type UpstreamResponse } from '../ports/world.ts';
 import { headroomOf, retryAfterMs } from './limits.ts';
+import { readModels } from './served-models.ts';
 import type { Billing, Call, CallEnd, CallResult, Upstream } from './upstream.ts';
 
 export type AnthropicOptions = {
@@ -19,12 +20,15 @@ export type AnthropicOptions = {
   readonly wallMs: () => number;
 };
 
+/** Lists of models are asked for by ourselves, not by a caller with a version. */
+const VERSION = '2023-06-01';
 /** Errors are small; of a longer body only the status matters. */
 const errorBytesMax = 256 * 1024;
 
 export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
   const { name, billing, concurrency, requestsPerMinute, tokensPerMinute } = options;
-  const url = `${options.url.replace(/\/+$/, '')}/v1/messages`;
+  const base = options.url.replace(/\/+$/, '');
+  const url = `${base}/v1/messages`;
   const headersFor = headersCache(options.apiKey);
   const call = async (request: Call): Promise<CallResult> => {
     let response: UpstreamResponse | null = null;
@@ -42,7 +46,25 @@ export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
       return { end: failedEnd(error, response !== null), status: response?.status ?? null, headroom: null };
     }
   };
-  return { name, billing, tier: 'standard', concurrency, requestsPerMinute, tokensPerMinute, call };
+  const post = (path: string, { version, betas, params, signal }: Call): Promise<UpstreamResponse> =>
+    options.send({ url: `${base}${path}`, headers: headersFor(version, betas), body: params, signal });
+  return {
+    name,
+    billing,
+    tier: 'standard',
+    concurrency,
+    requestsPerMinute,
+    tokensPerMinute,
+    call,
+    open: (request) => post('/v1/messages', request),
+    async countTokens(request) {
+      const response = await post('/v1/messages/count_tokens', request);
+      // Servers that speak the rest of the protocol often lack this call.
+      return response.status === 404 || response.status === 405 || response.status === 501 ? null : response;
+    },
+    models: (signal) =>
+      readModels({ send: options.send, url: `${base}/v1/models`, headers: headersFor(VERSION, []), signal }),
+  };
 }
 
 async function readEnd(response: UpstreamResponse, wallMs: () => number): Promise<CallEnd> {

@@ -32,12 +32,12 @@ export function createSend(options: { connections: number | null }): Sender {
     return target;
   }
 
-  function send({ url, headers, body, signal }: UpstreamRequest): Promise<UpstreamResponse> {
+  function send({ method = 'POST', url, headers, body, signal }: UpstreamRequest): Promise<UpstreamResponse> {
     const exchange = new Exchange(signal, budget);
     if (signal.aborted) return exchange.answered;
     try {
       const { pool, path } = targetOf(url);
-      pool.dispatch({ method: 'POST', path, headers, body }, exchange);
+      pool.dispatch({ method, path, headers, body: method === 'GET' ? null : body }, exchange);
     } catch (error) {
       return Promise.reject(explained(error, { signal, sent: false }));
     }
