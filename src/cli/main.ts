@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { optionsHelp } from '../config/describe.ts';
+import { exec } from './exec.ts';
 import { EXIT_USAGE, exitCodeOf, explain } from './failure.ts';
 import { serve } from './serve.ts';
 
@@ -12,6 +13,7 @@ Examples:
                                                           run batches on a local model server
   NIGHTSHIFT_UPSTREAM_API_KEY=… nightshift serve --upstream anthropic:https://api.anthropic.com
                                                           run them on the Anthropic API, at its list price
+  nightshift exec -- python classify.py                   run a program written for that API, unchanged
 
 Exit codes: 0 all went well, 1 a failure, 2 a wrong use of the command.
 `;
@@ -55,6 +57,17 @@ function createProgram(version: string): Command {
     .allowExcessArguments()
     .addHelpText('after', `\n${optionsHelp()}${examples}`)
     .action(async (_options: unknown, command: Command) => await serve(command.args, version));
+  program
+    .command('exec')
+    .summary('run a program against a server of its own')
+    .description(
+      'Starts a server for as long as a program runs, with ANTHROPIC_BASE_URL and a key in its environment; ends with what it did and what it cost.',
+    )
+    .usage('[options of serve] -- COMMAND [ARGUMENTS]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    // Commander drops the two dashes, which say where the program begins.
+    .action(async () => await exec(process.argv.slice(3), version));
   program
     .command('version')
     .summary('print the version')
