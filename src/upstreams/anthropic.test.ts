@@ -190,3 +190,17 @@ test('an upstream without a key gets none', async () => {
   assert.deepEqual(Object.keys(request!.headers).toSorted(), ['anthropic-version', 'content-type']);
   assert.equal(request!.url, 'http://127.0.0.1:8000/v1/messages');
 });
+
+test('thinking that no API signed is not sent to one that would check it; nothing else of the bytes changes', async () => {
+  const sent: string[] = [];
+  const api = upstream(async (request) => {
+    sent.push(Buffer.from(request.body).toString());
+    return responseOf({ status: 200, body: message });
+  });
+  const params = (blocks: string): string => `{ "messages":[{"role":"assistant","content":[${blocks}]}] }`;
+  const said = '{"type":"text", "text":"a"}';
+  const thought = '{"type":"thinking","thinking":"hm","signature":"nightshift-unsigned"}';
+  await api.call(callOf({ params: Buffer.from(params(`${thought}, ${said}`)) }));
+  await api.open(callOf({ params: Buffer.from(params(`${thought}, ${said}`)) }));
+  assert.deepEqual(sent, [params(said), params(said)]);
+});

@@ -1,9 +1,11 @@
 /** The upstream that speaks the Messages protocol itself: params go out as the very bytes sent, answers come back as they are. */
 import { readAnswer } from '../bytes/answer.ts';
+import { withoutThinking } from '../bytes/signed-thinking.ts';
 import { ANSWER_BYTES_MAX } from '../domain/limits.ts';
-import type { RequestError } from '../domain/outcome.ts';
-import { ResponseTooLargeError, SendError, type Send, type UpstreamResponse } from '../ports/world.ts';
-import { headroomOf, retryAfterMs } from './limits.ts';
+import { headroomOf, isOwnFault, isThrottle, retryAfterMs } from '../domain/rate-headers.ts';
+import type { Send, UpstreamResponse } from '../ports/world.ts';
+import { failedEnd, readError } from './answer-end.ts';
+import { UNSIGNED } from './openai/completion.ts';
 import { readModels } from './served-models.ts';
 import type { Billing, Call, CallEnd, CallResult, Upstream } from './upstream.ts';
 
@@ -22,8 +24,6 @@ export type AnthropicOptions = {
 
 /** Lists of models are asked for by ourselves, not by a caller with a version. */
 const VERSION = '2023-06-01';
-/** Errors are small; of a longer body only the status matters. */
-const errorBytesMax = 256 * 1024;
 
 export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
   const { name, billing, concurrency, requestsPerMinute, tokensPerMinute } = options;
@@ -36,7 +36,7 @@ export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
       response = await options.send({
         url,
         headers: headersFor(request.version, request.betas),
-        body: request.params,
+        body: withoutThinking(request.params, UNSIGNED),
         signal: request.signal,
       });
       const end = await readEnd(response, options.wallMs);
@@ -47,7 +47,12 @@ export function createAnthropicUpstream(options: AnthropicOptions): Upstream {
     }
   };
   const post = (path: string, { version, betas, params, signal }: Call): Promise<UpstreamResponse> =>
-    options.send({ url: `${base}${path}`, headers: headersFor(version, betas), body: params, signal });
+    options.send({
+      url: `${base}${path}`,
+      headers: headersFor(version, betas),
+      body: withoutThinking(params, UNSIGNED),
+      signal,
+    });
   return {
     name,
     billing,
@@ -80,49 +85,13 @@ async function readEnd(response: UpstreamResponse, wallMs: () => number): Promis
     };
   }
   const error = await readError(response);
-  if (isRefusal(status)) return { kind: 'refused', error };
+  if (isOwnFault(status)) return { kind: 'refused', error };
   return {
     kind: 'unpaid',
-    throttled: status === 429 || status === 529,
+    throttled: isThrottle(status),
     retryAfterMs: retryAfterMs(response.headers, wallMs),
     error,
   };
-}
-
-/** Its own fault are the client errors, but for those that say "later" or "your key": the whole lane waits for these. */
-function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && ![401, 402, 408, 409, 425, 429].includes(status);
-}
-
-async function readError(response: UpstreamResponse): Promise<RequestError> {
-  const fallback = {
-    type: response.status >= 500 ? 'api_error' : 'invalid_request_error',
-    message: `The upstream answered with status ${response.status}.`,
-  };
-  try {
-    const bytes = await response.body.bytes(errorBytesMax);
-    const parsed = JSON.parse(Buffer.from(bytes).toString('utf8')) as { error?: { type?: unknown; message?: unknown } };
-    const { type, message } = parsed.error ?? {};
-    return typeof type === 'string' && typeof message === 'string' ? { type, message } : fallback;
-  } catch {
-    // An error without a readable body is still that error: its status was read.
-    return fallback;
-  }
-}
-
-function failedEnd(error: unknown, answered: boolean): CallEnd {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof SendError && !error.sent && !answered) {
-    return {
-      kind: 'unpaid',
-      throttled: false,
-      retryAfterMs: null,
-      error: { type: 'api_error', message: `The upstream could not be reached: ${message}` },
-    };
-  }
-  const what =
-    error instanceof ResponseTooLargeError ? 'The upstream sent too much' : 'The upstream cut the connection';
-  return { kind: 'perhaps_paid', error: { type: 'api_error', message: `${what}: ${message}` } };
 }
 
 /** Batches share few versions and sets of betas; their headers are made once each. */

@@ -1,9 +1,12 @@
 /** An upstream: where requests of the models routed to it are sent, and how its answers are read. */
 import type { RequestError } from '../domain/outcome.ts';
-import type { Usage } from '../domain/tally.ts';
+import type { Headroom } from '../domain/rate-headers.ts';
+import type { Billing, Usage } from '../domain/tally.ts';
 import type { UpstreamResponse } from '../ports/world.ts';
 
-export type Billing = 'standard' | 'own' | 'simulated';
+export type { Billing };
+
+export type { Headroom };
 
 export type Call = {
   /** The very bytes of the params. */
@@ -11,12 +14,6 @@ export type Call = {
   readonly version: string;
   readonly betas: readonly string[];
   readonly signal: AbortSignal;
-};
-
-export type Headroom = {
-  readonly requestsLeft: number | null;
-  readonly tokensLeft: number | null;
-  readonly resetMs: number;
 };
 
 export type CallEnd =

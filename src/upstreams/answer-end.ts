@@ -1,0 +1,40 @@
+/** How a call ends that brought no message, whatever the protocol: refused, unpaid, or perhaps paid. */
+import type { RequestError } from '../domain/outcome.ts';
+import { ResponseTooLargeError, SendError, type UpstreamResponse } from '../ports/world.ts';
+import type { CallEnd } from './upstream.ts';
+
+/** Errors are small; of a longer body only the status matters. */
+export const ERROR_BYTES_MAX = 256 * 1024;
+
+/** An error in the form of the Messages API, or told by its status. */
+export async function readError(response: UpstreamResponse): Promise<RequestError> {
+  const fallback = {
+    type: response.status >= 500 ? 'api_error' : 'invalid_request_error',
+    message: `The upstream answered with status ${response.status}.`,
+  };
+  try {
+    const bytes = await response.body.bytes(ERROR_BYTES_MAX);
+    const parsed = JSON.parse(Buffer.from(bytes).toString('utf8')) as { error?: { type?: unknown; message?: unknown } };
+    const { type, message } = parsed.error ?? {};
+    return typeof type === 'string' && typeof message === 'string' ? { type, message } : fallback;
+  } catch {
+    // An error without a readable body is still that error: its status was read.
+    return fallback;
+  }
+}
+
+/** The end of a call that failed on the way. */
+export function failedEnd(error: unknown, answered: boolean): CallEnd {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof SendError && !error.sent && !answered) {
+    return {
+      kind: 'unpaid',
+      throttled: false,
+      retryAfterMs: null,
+      error: { type: 'api_error', message: `The upstream could not be reached: ${message}` },
+    };
+  }
+  const what =
+    error instanceof ResponseTooLargeError ? 'The upstream sent too much' : 'The upstream cut the connection';
+  return { kind: 'perhaps_paid', error: { type: 'api_error', message: `${what}: ${message}` } };
+}
