@@ -1,7 +1,7 @@
 /** What the simulator says: short, varied, always marked as simulated, and short enough for what the request allows. */
 
 import type { Draw } from './draw.ts';
-import { tokensOfBytes } from './prompt.ts';
+import { bytesOfTokens, tokensOfBytes } from './prompt.ts';
 
 export interface Wording {
   readonly text: string;
@@ -55,6 +55,32 @@ export function phrase(input: {
   const shortestTokens = tokensOfBytes(SHORTEST.length);
   if (shortestTokens <= maxTokens) return { text: SHORTEST, tokens: shortestTokens, stopReason: 'end_turn' };
   return { text: SHORTEST_CUT, tokens: tokensOfBytes(SHORTEST_CUT.length), stopReason: 'max_tokens' };
+}
+
+/** Words until a length in tokens; where it is more than what is allowed, cut there. */
+export function longPhrase(input: {
+  readonly draw: Draw;
+  readonly tokens: number;
+  readonly maxTokens: number;
+}): Wording {
+  const { draw, maxTokens } = input;
+  const tokens = Math.max(1, Math.min(input.tokens, maxTokens));
+  const length = bytesOfTokens(tokens);
+  const sentences = [MARK];
+  let letters = MARK.length;
+  while (letters < length) {
+    const sentence = capitalize(draw.pick(POINTS));
+    sentences.push(sentence);
+    letters += sentence.length + 1;
+  }
+  const text = sentences.join(' ').slice(0, length);
+  return { text, tokens, stopReason: input.tokens > maxTokens ? 'max_tokens' : 'end_turn' };
+}
+
+/** What a model that thinks first says to itself. */
+export function thought({ draw, firstWords }: { readonly draw: Draw; readonly firstWords: string }): string {
+  const about = firstWords === '' ? 'this' : `"${firstWords}"`;
+  return `${MARK} The question is about ${about}. Seen closely, ${draw.pick(POINTS)} So I can answer.`;
 }
 
 function capitalize(sentence: string): string {

@@ -1,16 +1,20 @@
 /** Reads the params of a Messages request: what an answer needs from them, or why a real API would refuse them. */
+import { isObject, type Fields } from './fields.ts';
+import { refuse } from './refusals.ts';
 
-export type Prompt =
-  | {
-      readonly kind: 'prompt';
-      readonly model: string;
-      readonly maxTokens: number;
-      readonly inputTokens: number;
-      readonly firstWords: string;
-    }
-  | { readonly kind: 'invalid'; readonly message: string };
+export type Prompt = {
+  readonly kind: 'prompt';
+  readonly fields: Fields;
+  /** The whole request as text, to look for what few requests hold. */
+  readonly json: string;
+  readonly model: string;
+  readonly maxTokens: number;
+  readonly inputTokens: number;
+  readonly firstWords: string;
+};
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Parsed = Pick<Prompt, 'fields' | 'json'>;
+export type ReadPrompt = Prompt | { readonly kind: 'invalid'; readonly message: string };
 
 /** About what English costs; the same figure is used for the answer, so the two can be compared. */
 const BYTES_PER_TOKEN = 4;
@@ -23,17 +27,31 @@ const FIRST_WORDS_LENGTH_MAX = 60;
 /** Only the head of a long prompt is searched for its first words. */
 const SEARCHED_LENGTH_MAX = 300;
 
-export function readPrompt(params: Uint8Array): Prompt {
-  const fields = parseObject(params);
-  if (fields === null) return invalid('The request body is not valid JSON: an object was expected.');
-  const refusal = refuse(fields);
-  if (refusal !== null) return invalid(refusal);
+/** A prompt that is only counted has no `max_tokens`. */
+export function readPrompt(
+  params: Uint8Array,
+  options: { readonly counted: boolean } = { counted: false },
+): ReadPrompt {
+  const parsed = parseObject(params);
+  if (parsed === null)
+    return { kind: 'invalid', message: 'The request body is not valid JSON: an object was expected.' };
+  return promptOf(parsed, options);
+}
+
+export function promptOf(
+  { fields, json }: Parsed,
+  { counted }: { readonly counted: boolean } = { counted: false },
+): ReadPrompt {
+  const refusal = refuse(fields, { counted });
+  if (refusal !== null) return { kind: 'invalid', message: refusal };
   const messages = fields['messages'] as readonly Fields[];
   const bytes = textBytes(fields['system']) + textBytes(fields['tools']) + contentBytes(messages);
   return {
     kind: 'prompt',
+    fields,
+    json,
     model: fields['model'] as string,
-    maxTokens: fields['max_tokens'] as number,
+    maxTokens: counted ? 0 : (fields['max_tokens'] as number),
     inputTokens: Math.max(1, tokensOfBytes(bytes)),
     firstWords: firstWords(lastUserText(messages)),
   };
@@ -43,48 +61,28 @@ export function tokensOfBytes(bytes: number): number {
   return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 
-function invalid(message: string): Prompt {
-  return { kind: 'invalid', message };
+export function bytesOfTokens(tokens: number): number {
+  return tokens * BYTES_PER_TOKEN;
 }
 
-function parseObject(params: Uint8Array): Fields | null {
+export function parseObject(params: Uint8Array): Parsed | null {
   try {
-    const text = Buffer.from(params.buffer, params.byteOffset, params.byteLength).toString('utf8');
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    const json = Buffer.from(params.buffer, params.byteOffset, params.byteLength).toString('utf8');
+    const fields: unknown = JSON.parse(json);
+    return isObject(fields) ? { fields, json } : null;
   } catch {
     return null;
   }
 }
 
-/** The order and the words are those of the real API, as far as they are known. */
-function refuse(fields: Fields): string | null {
-  const { model, messages, max_tokens: maxTokens } = fields;
-  if (model === undefined) return 'model: Field required';
-  if (typeof model !== 'string') return 'model: Input should be a valid string';
-  if (model === '') return 'model: String should have at least 1 character';
-  if (messages === undefined) return 'messages: Field required';
-  if (!Array.isArray(messages)) return 'messages: Input should be a valid list';
-  if (messages.length === 0) return 'messages: at least one message is required';
-  if (maxTokens === undefined) return 'max_tokens: Field required';
-  if (typeof maxTokens !== 'number' || !Number.isSafeInteger(maxTokens))
-    return 'max_tokens: Input should be a valid integer';
-  if (maxTokens < 1) return 'max_tokens: must be greater than or equal to 1';
-  if (fields['stream'] === true) return '`stream=True` is not supported by the simulator';
-  return refuseMessages(messages);
-}
-
-function refuseMessages(messages: readonly unknown[]): string | null {
-  for (const [at, message] of messages.entries()) {
-    if (!isObject(message)) return `messages.${at}: Input should be a valid dictionary`;
-    if (message['role'] === undefined) return `messages.${at}.role: Field required`;
-    if (typeof message['role'] !== 'string') return `messages.${at}.role: Input should be a valid string`;
-    const content = message['content'];
-    if (content === undefined) return `messages.${at}.content: Field required`;
-    if (typeof content !== 'string' && !Array.isArray(content))
-      return `messages.${at}.content: Input should be a valid list`;
-  }
-  return null;
+/** All that the last user message says in text, where tools and triggers are looked for. */
+export function allOfLastUserText({ fields }: Prompt): string {
+  const messages = fields['messages'] as readonly Fields[];
+  const content = messages.findLast((message) => message['role'] === 'user')?.['content'];
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return '';
+  const texts = content.map((part: unknown) => (isObject(part) && part['type'] === 'text' ? part['text'] : null));
+  return texts.filter((text) => typeof text === 'string').join('\n');
 }
 
 function contentBytes(messages: readonly Fields[]): number {
@@ -94,7 +92,7 @@ function contentBytes(messages: readonly Fields[]): number {
 }
 
 /** The bytes of all text in a value, without the names and marks that only give it its shape. */
-function textBytes(value: unknown, depth = 0): number {
+export function textBytes(value: unknown, depth = 0): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value !== 'object' || value === null || depth > COUNTED_DEPTH_MAX) return 0;
   let bytes = 0;
@@ -138,8 +136,4 @@ function firstWords(text: string): string {
     .slice(0, FIRST_WORDS_LENGTH_MAX)
     .toWellFormed()
     .replaceAll(/[\p{Cc}\ufffd"]/gu, '');
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createSimulator, simulate } from './simulator.ts';
+import { createSimulator, type SimulatorOptions } from './simulator.ts';
 
 interface AnswerBody {
   readonly type: string;
@@ -27,8 +27,14 @@ function bodyOf(answer: { readonly body: Uint8Array }): AnswerBody {
   return JSON.parse(Buffer.from(answer.body).toString('utf8')) as AnswerBody;
 }
 
+function answerTo({ params, ...options }: SimulatorOptions & { readonly params: Uint8Array }) {
+  const answer = createSimulator(options).answer({ method: 'POST', path: '/v1/messages', body: params });
+  if (answer.kind !== 'whole') throw new Error(`a ${answer.kind} in place of an answer`);
+  return answer;
+}
+
 function ask(params: unknown): AnswerBody {
-  return bodyOf(simulate({ params: bytesOf(params), seed: 1 }));
+  return bodyOf(answerTo({ params: bytesOf(params), seed: 1 }));
 }
 
 test('answers with a whole message that says it is simulated and repeats the first words', () => {
@@ -51,12 +57,12 @@ test('answers with a whole message that says it is simulated and repeats the fir
 
 test("another seed or another request gets another answer, and the seed 7 is the seed '7'", () => {
   const params = bytesOf(hello);
-  const first = bodyOf(simulate({ params, seed: 7 }));
-  assert.deepEqual(bodyOf(simulate({ params, seed: '7' })), first);
-  assert.notEqual(bodyOf(simulate({ params, seed: 8 })).id, first.id);
+  const first = bodyOf(answerTo({ params, seed: 7 }));
+  assert.deepEqual(bodyOf(answerTo({ params, seed: '7' })), first);
+  assert.notEqual(bodyOf(answerTo({ params, seed: 8 })).id, first.id);
   const ids = Array.from(
     { length: 5_000 },
-    (_, row) => bodyOf(simulate({ params: bytesOf({ ...hello, row }), seed: 7 })).id,
+    (_, row) => bodyOf(answerTo({ params: bytesOf({ ...hello, row }), seed: 7 })).id,
   );
   assert.equal(new Set(ids).size, 5_000);
 });
@@ -98,11 +104,10 @@ test('refuses what a Messages API refuses, in its words', () => {
     [{ ...hello, messages: [] }, 'messages: at least one message is required'],
     [{ ...hello, messages: [{ role: 'user' }] }, 'messages.0.content: Field required'],
     [{ ...hello, max_tokens: 0 }, 'max_tokens: must be greater than or equal to 1'],
-    [{ ...hello, stream: true }, '`stream=True` is not supported by the simulator'],
     [[], 'The request body is not valid JSON: an object was expected.'],
   ];
   for (const [params, message] of refused) {
-    const answer = simulate({ params: bytesOf(params), seed: 1 });
+    const answer = answerTo({ params: bytesOf(params), seed: 1 });
     assert.equal(answer.status, 400);
     const { error, request_id } = bodyOf(answer);
     assert.deepEqual(error, { type: 'invalid_request_error', message });
@@ -111,19 +116,18 @@ test('refuses what a Messages API refuses, in its words', () => {
 });
 
 test('latency is drawn from the request, around its median, and does not change the words', () => {
-  const simulator = createSimulator({ seed: 1, latencyMs: 100, latencySigma: 0.5 });
+  const options = { seed: 1, latencyMs: 100, latencySigma: 0.5 };
   const latencies: number[] = [];
   for (let row = 0; row < 2_001; row += 1) {
     const params = bytesOf({ ...hello, row });
-    latencies.push(simulator.latencyMs(params));
-    assert.equal(simulator.answer(params).latencyMs, latencies[row]);
+    latencies.push(answerTo({ ...options, params }).latencyMs);
   }
   latencies.sort((one, other) => one - other);
   assert.ok(latencies[1_000] > 92 && latencies[1_000] < 108, `median ${latencies[1_000]}`);
   assert.ok(latencies[0] < 50 && latencies[2_000] > 200);
   const params = bytesOf(hello);
-  assert.deepEqual(createSimulator({ seed: 1 }).answer(params).body, simulator.answer(params).body);
-  assert.equal(createSimulator({ seed: 1, latencyMs: 5 }).latencyMs(params), 5);
+  assert.deepEqual(answerTo({ seed: 1, params }).body, answerTo({ ...options, params }).body);
+  assert.equal(answerTo({ seed: 1, latencyMs: 5, params }).latencyMs, 5);
 });
 
 const anyText = fc.string({ unit: 'binary', maxLength: 200 });
@@ -147,11 +151,11 @@ test('property: every valid request gets one valid, bounded and repeatable messa
   fc.assert(
     fc.property(anyParams, fc.oneof(fc.integer(), fc.string()), (params, seed) => {
       const bytes = bytesOf(params);
-      const answer = simulate({ params: bytes, seed });
+      const answer = answerTo({ params: bytes, seed });
       assert.equal(answer.status, 200);
       // Equal bytes at another place in memory must give equal bytes.
       const moved = Buffer.concat([Buffer.from('x'), bytes]).subarray(1);
-      assert.deepEqual(simulate({ params: moved, seed }), answer);
+      assert.deepEqual(answerTo({ params: moved, seed }), answer);
       const { type, model, content, usage, stop_reason } = bodyOf(answer);
       assert.deepEqual([type, model], ['message', params.model]);
       assert.ok(content[0].text.startsWith('[sim'));
@@ -181,7 +185,7 @@ test('property: garbage is answered with an error body, never thrown at', () => 
   );
   fc.assert(
     fc.property(garbage, (params) => {
-      const answer = simulate({ params, seed: 1 });
+      const answer = answerTo({ params, seed: 1 });
       assert.equal(bodyOf(answer).type, answer.status === 200 ? 'message' : 'error');
     }),
     { numRuns: 300 },
