@@ -10,13 +10,19 @@ import { judgeParams, type Judgement } from './judge.ts';
 import { extraInput, fieldRequired, notADictionary, notAList, notAString, quoted } from './judge-values.ts';
 import { failedLine, succeededLine } from './lines.ts';
 import { keysOf, locate, type Enter, type Range } from './members.ts';
+import { BYTES_PER_TOKEN, readCall } from './read-call.ts';
 
-export function createAnthropicDialect(): Dialect {
-  return { name: 'anthropic', refuse, readRequest, succeededLine, failedLine, renderBatch: renderMessageBatch };
+export function createAnthropicDialect({ strict }: { readonly strict: boolean } = { strict: false }): Dialect {
+  return {
+    name: 'anthropic',
+    refuse,
+    readRequest: (element, ordinal, { version, betas }) => readRequest(element, ordinal, { version, betas, strict }),
+    readCall: (body, { version, betas, use }) => readCall(body, { version, betas, use, strict }),
+    succeededLine,
+    failedLine,
+    renderBatch: renderMessageBatch,
+  };
 }
-
-/** A token of English prose has about four bytes. */
-const BYTES_PER_TOKEN = 4;
 
 function readRequest(element: Uint8Array, ordinal: number, context: JudgeContext): ReadRequest {
   const bytes = asBuffer(element);

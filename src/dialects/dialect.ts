@@ -13,7 +13,20 @@ export type ReadRequest = {
   readonly params: Uint8Array;
 };
 
-export type JudgeContext = { readonly version: string; readonly betas: readonly string[] };
+/** What the params are for: a request of a batch, a synchronous call, or only to be counted. */
+export type Use = 'batch' | 'message' | 'count';
+
+export type JudgeContext = {
+  readonly version: string;
+  readonly betas: readonly string[];
+  /** A batch, where nothing is said. */
+  readonly use?: Use;
+  /** Whether fields are refused that the API does not know; the dialect sets it, from the server's `--strict`. */
+  readonly strict?: boolean;
+};
+
+/** What the dialect makes of the body of a synchronous call. */
+export type ReadCall = { readonly model: string; readonly maxTokens: number; readonly tokenEstimate: number };
 
 /** What can be wrong with an envelope as a whole. */
 export type EnvelopeFault =
@@ -28,6 +41,8 @@ export interface Dialect {
   refuse(fault: EnvelopeFault): AppError;
   /** Reads one element; throws AppError for faults of the envelope. Faults of the params become `entry.fault`. */
   readRequest(element: Uint8Array, ordinal: number, context: JudgeContext): ReadRequest;
+  /** Reads the params of a synchronous call; throws AppError for every fault of theirs. */
+  readCall(body: Uint8Array, context: JudgeContext & { readonly use: 'message' | 'count' }): ReadCall;
   /** A result line around the very bytes of an upstream's message. Lines end in a newline. */
   succeededLine(customId: string, message: Uint8Array): Uint8Array;
   failedLine(customId: string, outcome: Exclude<OutcomeKind, 'succeeded'>, error: RequestError | null): Uint8Array;

@@ -2,6 +2,7 @@
 import { CLOSE_LIST, COMMA, LETTER_F, LETTER_N, LETTER_T, OPEN_LIST, OPEN_OBJECT, QUOTE } from '../bytes/ascii.ts';
 import { keyIs, parse, text, whitespace } from '../bytes/json.ts';
 import { QUOTED_LENGTH_MAX } from '../domain/limits.ts';
+import type { Use } from './dialect.ts';
 import type { Range } from './members.ts';
 
 /** The end of an error's message, beginning with the rest of its path: `.0.role: Field required`. Null is no complaint. */
@@ -12,18 +13,33 @@ export type Judging = {
   readonly bytes: Buffer;
   /** Whether the batch was created under version 2026-10-21 or a later one. */
   readonly isNewest: boolean;
+  readonly use: Use;
+  readonly strict: boolean;
+  readonly betas: readonly string[];
   /** Where blocks marked with `cache_control` end. */
   readonly marks: number[];
-  /** Where the last block of the last message ends: what `cache_control` beside `messages` marks. */
-  lastBlockEnd: number;
+  /** Where the content of the last message begins: `cache_control` beside `messages` marks its last block. */
+  lastContent: number;
   /** What walks a value leaves the index after it here, unless it complains: so that every byte is walked once. */
   end: number;
-  marksLastBlock: boolean;
+  /** How long `cache_control` beside `messages` marks the last block for, if it is there. */
+  automaticMark: '5m' | '1h' | null;
   messages: number;
   model: string;
   maxTokens: number;
   stream: boolean;
   thinkingTokens: number;
+  /** Whether thinking has a budget of its own, which no forced tool may cut short. */
+  thinksByHand: boolean;
+  /** Whether a tool must be called. */
+  forcesTool: boolean;
+  /** Whether there are tools called, or answers of theirs, that must belong together. */
+  hasToolPairs: boolean;
+  /** Whether the `cache_control` read last is for an hour, and where blocks end that are marked so. */
+  isHour: boolean;
+  readonly hourMarks: number[];
+  /** The name of the tool judged last. */
+  toolName: string | null;
   /** The tools by name, or null when there may be tools that the request does not name. */
   toolNames: ReadonlySet<string> | null;
   toolChosen: string | null;
@@ -41,30 +57,43 @@ export const notAString = ': Input should be a valid string';
 export const extraInput = ': Extra inputs are not permitted';
 const notAnInteger = ': Input should be a valid integer';
 
-export const string: Check = ({ bytes }, start) => (isString(bytes, start) ? null : notAString);
-export const dictionary: Check = ({ bytes }, start) => (isObject(bytes, start) ? null : notADictionary);
-export const boolean: Check = ({ bytes }, start) =>
-  isBoolean(bytes, start) ? null : ': Input should be a valid boolean';
-export const stringOrDictionary: Check = ({ bytes }, start) =>
-  isString(bytes, start) || isObject(bytes, start) ? null : ': Input should be a valid string or dictionary';
-
-/** A number from 0 to 1. */
-export const fraction: Check = ({ bytes }, start, end) => {
-  if (!isNumber(bytes, start)) return ': Input should be a valid number';
-  const value = parse(bytes, start, end) as number;
-  if (value < 0) return ': Input should be greater than or equal to 0';
-  return value > 1 ? ': Input should be less than or equal to 1' : null;
-};
-
-export function integerFrom(minimum: number): Check {
+export function stringFrom({ min, max, pattern }: { min?: number; max?: number; pattern?: RegExp }): Check {
+  if (min === undefined && max === undefined && pattern === undefined) return string;
   return ({ bytes }, start, end) => {
-    const value = integerAt(bytes, start, end);
-    if (value === null) return notAnInteger;
-    return value < minimum ? `: Input should be greater than or equal to ${minimum}` : null;
+    const given = textAt(bytes, { start, end });
+    if (given === null) return notAString;
+    if (min !== undefined && given.length < min) {
+      return `: String should have at least ${min} character${min === 1 ? '' : 's'}`;
+    }
+    // Characters are counted as code points; one this long is not worth counting exactly.
+    if (max !== undefined && given.length > max && (given.length > 2 * max || Array.from(given).length > max)) {
+      return `: String should have at most ${max} characters`;
+    }
+    return pattern === undefined || pattern.test(given) ? null : `: String should match pattern '${pattern.source}'`;
   };
 }
 
-export const integer: Check = ({ bytes }, start, end) => (integerAt(bytes, start, end) === null ? notAnInteger : null);
+const string: Check = ({ bytes }, start) => (isString(bytes, start) ? null : notAString);
+
+export const boolean: Check = ({ bytes }, start) =>
+  isBoolean(bytes, start) ? null : ': Input should be a valid boolean';
+
+export function numberFrom({ min, max }: { min: number; max: number }): Check {
+  return ({ bytes }, start, end) => {
+    if (!isNumber(bytes, start)) return ': Input should be a valid number';
+    const given = parse(bytes, start, end) as number;
+    if (given < min) return `: Input should be greater than or equal to ${min}`;
+    return given > max ? `: Input should be less than or equal to ${max}` : null;
+  };
+}
+
+export function integerFrom({ min = -Infinity }: { min?: number }): Check {
+  return ({ bytes }, start, end) => {
+    const given = integerAt(bytes, start, end);
+    if (given === null) return notAnInteger;
+    return given < min ? `: Input should be greater than or equal to ${min}` : null;
+  };
+}
 
 export function oneOf(...values: readonly string[]): Check {
   const quoted = values.map((value) => `'${value}'`);
@@ -124,12 +153,12 @@ export function isObject(bytes: Buffer, at: number): boolean {
   return bytes[at] === OPEN_OBJECT;
 }
 
-function isBoolean(bytes: Buffer, at: number): boolean {
+export function isBoolean(bytes: Buffer, at: number): boolean {
   return bytes[at] === LETTER_T || bytes[at] === LETTER_F;
 }
 
 /** A value that is nothing else is a number: the text has passed the check of its grammar. */
-function isNumber(bytes: Buffer, at: number): boolean {
+export function isNumber(bytes: Buffer, at: number): boolean {
   return (
     !isString(bytes, at) &&
     !isList(bytes, at) &&

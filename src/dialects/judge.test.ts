@@ -9,7 +9,7 @@ const hello = [{ role: 'user', content: 'hi' }];
 const good = { model: 'm', max_tokens: 16, messages: hello };
 
 function faultOf(text: string, version = old, betas: readonly string[] = []): string | null {
-  const { fault, end } = judgeParams(Buffer.from(`${text} `), 0, { version, betas });
+  const { fault, end } = judgeParams(Buffer.from(`${text} `), 0, { version, betas, strict: false });
   assert.equal(end, Buffer.byteLength(text));
   if (fault !== null) assert.equal(fault.type, 'invalid_request_error');
   return fault?.message ?? null;
@@ -28,6 +28,14 @@ function check(rows: readonly Row[], version = old): void {
 const user = (content: unknown) => ({ messages: [{ role: 'user', content }] });
 const assistant = (content: unknown) => ({ messages: [...hello, { role: 'assistant', content }] });
 const text = { type: 'text', text: 'a' };
+/** A tool was called, and this is what it answered. */
+const answered = (content: unknown, more: object = {}) => ({
+  messages: [
+    ...hello,
+    { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'a', input: {} }] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content, ...more }] },
+  ],
+});
 
 test('required fields and their types', () => {
   check([
@@ -76,10 +84,9 @@ test('messages, roles, content and blocks', () => {
     [user([{ type: null }]), 'messages.0.content.0.type: Input should be a valid string'],
     [user([{ type: 'of the future', anything: [1, {}] }]), null],
     [
-      user([{ type: 'tool_result', content: [7] }]),
+      user([{ type: 'tool_result', tool_use_id: 't', content: [7] }]),
       'messages.0.content.0.tool_result.content.0: Input should be a valid dictionary',
     ],
-    [user([{ type: 'tool_result', content: 'a' }]), null],
     [user([{ type: 'mystery', content: [7] }]), null],
     [{ system: 'a' }, null],
     [{ system: [text] }, null],
@@ -150,7 +157,7 @@ test('tools and the choice among them', () => {
     [{ tools: [tool('a'), tool('b')], tool_choice: { type: 'auto' } }, null],
     [{ tools: {} }, 'tools: Input should be a valid list'],
     [{ tools: ['a'] }, 'tools.0: Input should be a valid dictionary'],
-    [{ tools: [tool('a'), { input_schema: {} }] }, 'tools.1.custom.name: Field required'],
+    [{ tools: [tool('a'), { input_schema: { type: 'object' } }] }, 'tools.1.custom.name: Field required'],
     [{ tools: [{ name: 'a' }] }, 'tools.0.custom.input_schema: Field required'],
     [{ tools: [{ name: 7, type: 'custom' }] }, 'tools.0.custom.name: Input should be a valid string'],
     [{ tools: [{ type: 'web_search_20260318', name: 'web_search' }] }, null],
@@ -160,7 +167,7 @@ test('tools and the choice among them', () => {
     [{ ...choose('x') }, "Tool 'x' not found in provided tools"],
     [{ tools: [{ type: 'mcp_toolset', mcp_server_name: 's' }], ...choose('x') }, null],
     [{ tools: [{ type: 'browser_toolset_20260801', name: 'browser' }], ...choose('x') }, null],
-    [{ mcp_servers: [{ type: 'url' }], ...choose('x') }, null],
+    [{ mcp_servers: [{ type: 'url', name: 's', url: 'https://s' }], ...choose('x') }, null],
     [{ tool_choice: 'auto' }, 'tool_choice: Input should be a valid dictionary'],
     [{ tool_choice: {} }, 'tool_choice.type: Field required'],
     [{ tool_choice: { type: 'tool' } }, 'tool_choice.tool.name: Field required'],
@@ -189,9 +196,10 @@ test('what a batch does not allow', () => {
 });
 
 test('version 2026-10-21 removes sampling parameters and two uses of blocks, and only it does', () => {
-  const document = { type: 'document', source: { type: 'text', data: 'a' }, citations: { enabled: true } };
+  const source = { type: 'text', media_type: 'text/plain', data: 'a' };
+  const document = { type: 'document', source, citations: { enabled: true } };
   const cited = { ...text, citations: [{ type: 'char_location' }] };
-  const result = { type: 'search_result', content: [cited] };
+  const result = { type: 'search_result', source: 's', title: 't', content: [cited] };
   const rows: readonly Row[] = [
     [{ temperature: 1 }, 'temperature: Extra inputs are not permitted'],
     [{ temperature: null }, 'temperature: Extra inputs are not permitted'],
@@ -199,10 +207,10 @@ test('version 2026-10-21 removes sampling parameters and two uses of blocks, and
     [{ top_k: 1 }, 'top_k: Extra inputs are not permitted'],
     [assistant([document]), 'messages.1.content.0.document: document blocks are not permitted in assistant messages'],
     [user([cited]), 'messages.0.content.0.text.citations: Extra inputs are not permitted'],
-    [user([result]), 'messages.0.content.0.search_result.content.0.text.citations: Extra inputs are not permitted'],
+    [user([result]), 'messages.0.content.0.search_result.content.0.citations: Extra inputs are not permitted'],
     [
-      user([{ type: 'tool_result', content: [result] }]),
-      'messages.0.content.0.tool_result.content.0.search_result.content.0.text.citations: Extra inputs are not permitted',
+      answered([result]),
+      'messages.2.content.0.tool_result.content.0.search_result.content.0.citations: Extra inputs are not permitted',
     ],
     [
       { messages: [{ content: [cited], role: 'user' }] },
@@ -225,13 +233,13 @@ test('version 2026-10-21 removes sampling parameters and two uses of blocks, and
 test('cache_control', () => {
   const cache_control = { type: 'ephemeral' };
   const marked = { ...text, cache_control };
-  const tool = { name: 'a', input_schema: {}, cache_control };
+  const tool = { name: 'a', input_schema: { type: 'object' }, cache_control };
   const five = 'A maximum of 4 blocks with cache_control may be provided. Found 5.';
   check([
     [user([marked, marked, marked, marked]), null],
     [user([marked, marked, marked, marked, marked]), five],
     [{ ...user([marked, marked]), system: [marked, marked], tools: [tool] }, five],
-    [{ ...user([{ type: 'tool_result', content: [marked, marked], cache_control }]), system: [marked, marked] }, five],
+    [{ ...answered([marked, marked], { cache_control }), system: [marked, marked] }, five],
     [{ ...user([marked, text]), system: [marked, marked, marked], cache_control }, five],
     [{ ...user([text, marked]), system: [marked, marked, marked], cache_control }, null],
     [user([{ ...text, cache_control: null }]), null],
@@ -239,11 +247,11 @@ test('cache_control', () => {
     [user([{ ...text, cache_control: { ttl: '1h' } }]), 'messages.0.content.0.text.cache_control.type: Field required'],
     [
       user([{ ...text, cache_control: { type: 'eternal' } }]),
-      "messages.0.content.0.text.cache_control.type: Input should be 'ephemeral'",
+      "messages.0.content.0.text.cache_control: Input tag 'eternal' found using 'type' does not match any of the expected tags: 'ephemeral'",
     ],
     [
       { system: [{ ...text, cache_control: { ...cache_control, ttl: '2h' } }] },
-      "system.0.text.cache_control.ttl: Input should be '5m' or '1h'",
+      "system.0.cache_control.ephemeral.ttl: Input should be '5m' or '1h'",
     ],
     [{ tools: [{ ...tool, cache_control: 7 }] }, 'tools.0.custom.cache_control: Input should be a valid dictionary'],
     [{ cache_control: 'ephemeral' }, 'cache_control: Input should be a valid dictionary'],
@@ -251,7 +259,8 @@ test('cache_control', () => {
 });
 
 test('a faulted request still tells its model and its max_tokens', () => {
-  const judge = (params: object) => judgeParams(Buffer.from(JSON.stringify(params)), 0, { version: old, betas: [] });
+  const judge = (params: object) =>
+    judgeParams(Buffer.from(JSON.stringify(params)), 0, { version: old, betas: [], strict: false });
   const { model, maxTokens } = judge({ model: 'm', max_tokens: 7, messages: 7 });
   assert.deepEqual([model, maxTokens], ['m', 7]);
   const nothing = judge({ model: 7, max_tokens: -7, messages: [] });
@@ -272,15 +281,24 @@ test('a fault never grows with what the caller wrote', () => {
 
 test('an unreasonable depth of nesting is judged in reasonable time', () => {
   const depth = 400;
-  const nested = '{"type":"tool_result","content":['.repeat(depth) + `"${'x'.repeat(1_000_000)}"` + ']}'.repeat(depth);
-  assert.equal(faultOf(`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[${nested}]}]}`), null);
+  const nested =
+    '{"type":"tool_result","tool_use_id":"t","content":['.repeat(depth) +
+    `"${'x'.repeat(1_000_000)}"` +
+    ']}'.repeat(depth);
+  const called = '{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"a","input":{}}]}';
+  const answer = `{"role":"user","content":[${nested}]}`;
+  assert.equal(faultOf(`{"model":"m","max_tokens":1,"messages":[${called},${answer}]}`), null);
 });
 
 test('of a repeated key only the last counts', () => {
   const judge = (messages: string, version = newest) =>
-    judgeParams(Buffer.from(`{"model":"m","max_tokens":1,"messages":${messages}}`), 0, { version, betas: [] });
-  const document = '"content":[{"type":"document"}]';
-  const marked = '"content":[{"type":"text","cache_control":{"type":"ephemeral"}}]';
+    judgeParams(Buffer.from(`{"model":"m","max_tokens":1,"messages":${messages}}`), 0, {
+      version,
+      betas: [],
+      strict: false,
+    });
+  const document = '"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]';
+  const marked = '"content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]';
   assert.equal(judge(`[{"role":"assistant",${document},"role":"user"}]`).fault, null);
   assert.match(judge(`[{"role":"user",${document},"role":"assistant"}]`).fault!.message, /document/);
   assert.match(judge(`[{${document},"role":"assistant"}]`).fault!.message, /document/);
@@ -313,7 +331,7 @@ const blockText = fc
     ),
     { maxLength: 5 },
   )
-  .map((members) => objectText([['type', '"text"'], ...members]));
+  .map((members) => objectText([['type', '"text"'], ['text', '"a"'], ['tool_use_id', '"t"'], ...members]));
 const contentText = fc.oneof(fc.constantFrom('"a"', '""'), fc.array(blockText, { maxLength: 3 }).map(listText));
 const messageText = fc
   .array(
@@ -334,7 +352,7 @@ const paramsText = fc
       fc.tuple(fc.constant('system'), contentText),
       fc.tuple(
         fc.constant('tools'),
-        fc.constantFrom('[]', 'null', '[{"name":"a","input_schema":{}}]', '[{"type":"toolset"}]'),
+        fc.constantFrom('[]', 'null', '[{"name":"a","input_schema":{"type":"object"}}]', '[{"type":"toolset"}]'),
       ),
       fc.tuple(fc.constant('tool_choice'), fc.constantFrom('{"type":"tool","name":"a"}', '{"type":"any"}', 'null')),
       fc.tuple(fc.constant('cache_control'), cache),
@@ -365,7 +383,8 @@ test('the spelling, the order and repeated keys change nothing: only what JSON.p
     fc.property(paramsText, fc.constantFrom(old, newest), (written, version) => {
       const plain = JSON.stringify(JSON.parse(written));
       assert.equal(faultOf(written, version), faultOf(plain, version), plain);
-      const marks = (params: string) => judgeParams(Buffer.from(params), 0, { version, betas: [] }).breakpoints.length;
+      const marks = (params: string) =>
+        judgeParams(Buffer.from(params), 0, { version, betas: [], strict: false }).breakpoints.length;
       assert.equal(marks(written), marks(plain), plain);
     }),
     { numRuns: 2_000 },
