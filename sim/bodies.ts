@@ -1,4 +1,5 @@
 /** Bodies of create calls, drawn from chance: some requests faulty, some refused by the upstream, several models, some with a cached prefix. */
+import { INLINE_SEGMENTS_BYTES_MAX } from '../src/domain/limits.ts';
 import type { Random } from './random.ts';
 import type { RowKind } from './ledger.ts';
 import { marker } from './upstream.ts';
@@ -10,13 +11,16 @@ export function drawBody(random: Random, token: string): DrawnBody {
   const models = random.integer(1, 3);
   const families = random.chance(0.2) ? random.integer(1, 3) : 0;
   const rows = new Map<string, RowKind>();
+  // Small batches lie in the catalog; half of them are made too large for it by one long request.
+  const longOrdinal = random.chance(0.5) ? random.integer(0, count - 1) : null;
   const requests: string[] = [];
   for (let ordinal = 0; ordinal < count; ordinal++) {
     const customId = `row-${ordinal}`;
     const kind: RowKind = random.chance(0.04) ? 'faulty' : random.chance(0.04) ? 'bad' : 'normal';
     rows.set(customId, kind);
     const model = `model-${random.integer(1, models)}`;
-    const text = `${marker(token, customId, kind)} ${'y'.repeat(random.integer(0, 100))}`;
+    const length = random.integer(0, 100) + (ordinal === longOrdinal ? INLINE_SEGMENTS_BYTES_MAX : 0);
+    const text = `${marker(token, customId, kind)} ${'y'.repeat(length)}`;
     const cached = {
       type: 'text',
       text: `prefix ${random.integer(1, families)}`,

@@ -7,7 +7,7 @@ import type { Catalog } from '../src/ports/catalog.ts';
 import type { Database } from '../src/stores/sqlite/database.ts';
 import type { BlobDisk } from './disk.ts';
 import type { Faults } from './faults.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, ReadSegment } from './ledger.ts';
 import type { Random } from './random.ts';
 import { checkSeal } from './seal-check.ts';
 import { operate, type Life, type SimWorld } from './world.ts';
@@ -78,16 +78,26 @@ export function catalogOf(parts: CatalogParts, life: Life): Catalog {
 }
 
 async function accept(
-  { inner, ledger, disk, world }: CatalogParts,
+  { inner, ledger, disk, database, world }: CatalogParts,
   acceptance: Parameters<Catalog['accept']>[0],
 ): ReturnType<Catalog['accept']> {
+  const { id } = acceptance;
   const accepted = await inner.accept(acceptance);
-  world.note(`accept ${acceptance.id}: ${accepted.kind}, ${acceptance.requests} requests`);
+  world.note(`accept ${id}: ${accepted.kind}, ${acceptance.requests} requests`);
   if (accepted.kind === 'accepted') {
-    const read = (key: string) => (disk.unsettled.has(key) ? null : (disk.stored.get(key)?.bytes ?? null));
-    ledger.accepted(accepted.batch, { acceptance, read });
+    ledger.accepted(accepted.batch, { acceptance, read: (segment) => readStored({ database, disk, id }, segment) });
   }
   return accepted;
+}
+
+function readStored(
+  { database, disk, id }: { database: Database; disk: BlobDisk; id: string },
+  { source, number }: Parameters<ReadSegment>[0],
+): Uint8Array | null {
+  if (source.kind === 'blob')
+    return disk.unsettled.has(source.key) ? null : (disk.stored.get(source.key)?.bytes ?? null);
+  const sql = 'select inline from segments where batch_id = :id and number = :number';
+  return database.get<{ inline: Uint8Array | null }>(sql, { id, number })?.inline ?? null;
 }
 
 async function transition(

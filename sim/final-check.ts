@@ -2,7 +2,7 @@
 import type { Database } from '../src/stores/sqlite/database.ts';
 import type { BlobDisk } from './disk.ts';
 import type { BatchTruth, Ledger } from './ledger.ts';
-import { sumUsage } from './seal-check.ts';
+import { checkUsage } from './usage-check.ts';
 import type { SimWorld } from './world.ts';
 
 type Parts = {
@@ -56,24 +56,6 @@ function checkLines({ world, database }: Parts, batch: BatchTruth): void {
     world.violate('counts', `${batch.id} is ${row.state} with ${total} of ${batch.requests}`);
 }
 
-function checkUsage({ world, database }: Parts, batch: BatchTruth): void {
-  const counted = database.get<{ input: number | null; output: number | null; requests: number | null }>(
-    'select sum(input_tokens) as input, sum(output_tokens) as output, sum(requests) as requests from usage where batch_id = :id and wasted = 0',
-    { id: batch.id },
-  )!;
-  const lines = [...batch.lines.values()].filter(({ kind }) => kind === 'succeeded');
-  const sum = sumUsage(lines.map(({ usage }) => usage));
-  const same =
-    (counted.input ?? 0) === sum.inputTokens &&
-    (counted.output ?? 0) === sum.outputTokens &&
-    (counted.requests ?? 0) === lines.length;
-  if (!same)
-    world.violate(
-      'usage once',
-      `${batch.id} counts ${JSON.stringify(counted)}, its lines ${JSON.stringify(sum)} in ${lines.length}`,
-    );
-}
-
 function checkEvents({ world, database }: Parts, batch: BatchTruth): void {
   const rows = database.all<{ sequence: number; kind: string }>(
     'select sequence, kind from events where batch_id = :id order by position',
@@ -117,9 +99,19 @@ function checkAnswers({ world, ledger }: Parts, batch: BatchTruth): void {
 export function checkGarbage(parts: Parts): void {
   const { world, ledger, disk } = parts;
   for (const batch of ledger.batches.values()) checkBytes(parts, batch);
+  checkInline(parts);
   for (const key of disk.stored.keys()) {
     const batch = ledger.batches.get(key.split('/')[1] ?? '');
     if (!batch || batch.deletedMs !== null) return world.violate('garbage goes', `the blob ${key} has no batch`);
     if (batch.archived) return world.violate('garbage goes', `the blob ${key} is of an archived batch`);
+  }
+}
+
+function checkInline({ world, ledger, database }: Parts): void {
+  const rows = database.all<{ id: string }>('select batch_id as id from segments where inline is not null');
+  for (const { id } of rows) {
+    const batch = ledger.batches.get(id);
+    if (!batch || batch.archived || batch.deletedMs !== null)
+      return world.violate('garbage goes', `the catalog still holds requests of ${id}`);
   }
 }

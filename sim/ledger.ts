@@ -80,6 +80,9 @@ export type BatchTruth = {
   archived: boolean;
 };
 
+/** The durable bytes a segment's offsets count in; null where there are none. */
+export type ReadSegment = (segment: Acceptance['segments'][number]) => Uint8Array | null;
+
 export class Ledger {
   readonly world: SimWorld;
   readonly faults: Faults;
@@ -146,14 +149,15 @@ export class Ledger {
     return record;
   }
 
-  accepted(batch: Batch, parts: { acceptance: Acceptance; read: (key: string) => Buffer | null }): void {
+  accepted(batch: Batch, parts: { acceptance: Acceptance; read: ReadSegment }): void {
     const creation = this.creations.get(batch.keyId.replace('key_', ''))!;
     const places = new Map<string, Place>();
     for (const segment of parts.acceptance.segments) {
-      const blob = parts.read(segment.blob);
-      if (!blob)
-        return this.world.violate('accepted survives', `${batch.id} was accepted without its blob ${segment.blob}`);
-      const index = new SegmentIndex(blob.subarray(segment.indexOffset, segment.indexOffset + segment.indexBytes));
+      const { indexOffset, indexBytes } = segment;
+      const bytes = parts.read(segment);
+      if (!bytes)
+        return this.world.violate('accepted survives', `${batch.id} was accepted without segment ${segment.number}`);
+      const index = new SegmentIndex(bytes.subarray(indexOffset, indexOffset + indexBytes));
       for (let item = 0; item < index.count; item++) {
         places.set(index.customId(item), { segment: segment.number, item, ordinal: index.ordinal(item) });
       }

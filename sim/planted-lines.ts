@@ -1,4 +1,5 @@
 /** Bugs of lines, answers and sums. */
+import type { UsageRow } from '../src/domain/tally.ts';
 import { blobsPlant, catalogPlant, every, innerPlant, overlay, sealPlant, type PlantedBug } from './planting.ts';
 
 export const linesBugs: readonly PlantedBug[] = [
@@ -199,5 +200,78 @@ export const countedBugs: readonly PlantedBug[] = [
       ...seal,
       tally: { ...seal.tally, usage: seal.tally.usage.map((row) => ({ ...row, requests: row.requests + 1 })) },
     })),
+  },
+  {
+    name: 'errored, canceled and expired requests are billed',
+    promise: 'usage once',
+    quick: true,
+    plant: sealPlant((seal) => {
+      const { errored, canceled, expired } = seal.tally.counts;
+      const free = errored + canceled + expired;
+      const [row] = seal.tally.usage;
+      if (!row || free === 0) return seal;
+      const usage = [...seal.tally.usage, { ...row, requests: free, inputTokens: free, outputTokens: 0 }];
+      return { ...seal, tally: { ...seal.tally, usage } };
+    }),
+  },
+  {
+    name: 'a wasted attempt is billed as a result',
+    promise: 'usage once',
+    plant: sealPlant((seal) => ({
+      ...seal,
+      tally: { ...seal.tally, usage: seal.tally.usage.map((row) => ({ ...row, wasted: false })) },
+    })),
+  },
+  {
+    name: 'a minute counts a request more than its batch',
+    promise: 'usage once',
+    plant: innerPlant((catalog, run) => ({
+      seal: async (seal) => {
+        const sealed = await catalog.seal(seal);
+        const sql = `update usage_buckets set requests = requests + 1 where seconds = 60 and wasted = 0 and key_id =
+          (select key_id from batches where id = :id)`;
+        run(sql, { id: seal.batchId });
+        return sealed;
+      },
+    })),
+  },
+  {
+    name: 'deleting a batch takes its usage along',
+    promise: 'usage once',
+    plant: innerPlant((catalog, run) => ({
+      transition: async (change) => {
+        const batch = await catalog.transition(change);
+        if (batch && change.transition === 'delete')
+          run('delete from usage where batch_id = :id', { id: change.batchId });
+        return batch;
+      },
+    })),
+  },
+];
+
+/** Changes the usage rows of every seal. */
+function usagePlant(change: (row: UsageRow) => UsageRow): PlantedBug['plant'] {
+  return sealPlant((seal) => ({ ...seal, tally: { ...seal.tally, usage: seal.tally.usage.map(change) } }));
+}
+
+export const billedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a long prompt is billed as a short one',
+    promise: 'billed by the rules',
+    quick: true,
+    plant: usagePlant((row) => ({ ...row, band: 0 })),
+  },
+  {
+    name: 'a band is chosen for a whole seal',
+    promise: 'billed by the rules',
+    plant: sealPlant((seal) => {
+      const band = Math.max(0, ...seal.tally.usage.map((row) => row.band));
+      return { ...seal, tally: { ...seal.tally, usage: seal.tally.usage.map((row) => ({ ...row, band })) } };
+    }),
+  },
+  {
+    name: 'usage is billed under the model that was asked for',
+    promise: 'billed by the rules',
+    plant: usagePlant((row) => ({ ...row, model: 'model-1' })),
   },
 ];

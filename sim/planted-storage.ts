@@ -19,6 +19,18 @@ export const acceptedBugs: readonly PlantedBug[] = [
     },
   },
   {
+    name: 'a small batch is accepted without its bytes',
+    promise: 'accepted survives',
+    quick: true,
+    plant: innerPlant((catalog, run) => ({
+      accept: async (acceptance) => {
+        const accepted = await catalog.accept(acceptance);
+        run('update segments set inline = null where batch_id = :id', { id: acceptance.id });
+        return accepted;
+      },
+    })),
+  },
+  {
     name: 'garbage collection takes every batch for unknown',
     promise: 'accepted survives',
     plant: catalogPlant(() => ({ known: () => Promise.resolve(new Set<string>()) })),
@@ -93,6 +105,18 @@ export const cleaningBugs: readonly PlantedBug[] = [
     name: 'blobs are not listed',
     promise: 'garbage goes',
     plant: blobsPlant(() => ({ list: () => Promise.resolve([]) })),
+  },
+  {
+    name: 'an archived batch keeps its small segments',
+    promise: 'garbage goes',
+    plant: innerPlant((catalog, run) => ({
+      transition: async (change) => {
+        const batch = await catalog.transition(change);
+        if (change.transition === 'archive' && batch)
+          run(`update segments set inline = x'00' where batch_id = :id and blob = ''`, { id: batch.id });
+        return batch;
+      },
+    })),
   },
   {
     name: 'every batch counts as known',

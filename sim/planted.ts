@@ -1,6 +1,6 @@
 /** Bugs planted on purpose, at least three for most promises: a simulation that does not find them proves nothing by finding none. */
 import { createsBugs, endsBugs, isolationBugs, resultsBugs } from './planted-faces.ts';
-import { countedBugs, honestBugs, keptBugs, linesBugs } from './planted-lines.ts';
+import { billedBugs, countedBugs, honestBugs, keptBugs, linesBugs } from './planted-lines.ts';
 import { acceptedBugs, cleaningBugs, journalBugs } from './planted-storage.ts';
 import type { PlantedBug } from './planting.ts';
 
@@ -11,6 +11,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...journalBugs,
   ...keptBugs,
   ...countedBugs,
+  ...billedBugs,
   ...endsBugs,
   ...resultsBugs,
   ...isolationBugs,

@@ -82,7 +82,7 @@ function setScene(world: SimWorld, plant: Plant): Scene {
   const disk = new BlobDisk({ world, faults, random: random.fork() });
   const database = new Database(':memory:');
   const inner = new SqliteCatalog(database, { wallMs: () => world.wallMs() });
-  const hostCount = random.chance(0.25) ? 2 : 1;
+  const hostCount = random.chance(0.4) ? 2 : 1;
   const common: Omit<HostParts, 'name' | 'log'> = {
     world,
     plant,
@@ -163,7 +163,7 @@ async function trouble(scene: Scene): Promise<void> {
     await waitForMoment(scene);
     const what = random.next();
     if (what < 0.15) world.jumpWall(random.pick([1_000, 6_000, -60_000, 70_000, 600_000]) * random.next());
-    else if (what < 0.3) host.freeze(random.pick([500, 20_000, 100_000]) * random.next());
+    else if (what < 0.3) host.freeze(random.pick([500, 20_000, 200_000]) * random.next());
     else await lose(scene, host);
     if (random.chance(0.1)) for (const other of hosts) await lose(scene, other);
   }

@@ -59,6 +59,16 @@ export function drawMood(random: Random): UpstreamMood {
   };
 }
 
+/** Whose price has two bands: a prompt in ten is long enough for the second. Picodollars a token. */
+export const ANSWERING_MODEL = {
+  name: 'claude-haiku-5-5',
+  shortPromptMax: 100_000,
+  rates: [
+    { input: 100_000n, output: 500_000n },
+    { input: 500_000n, output: 2_500_000n },
+  ],
+} as const;
+
 /** What is in the text of every request: its creation's token, its custom_id and its kind. */
 export function marker(token: string, customId: string, kind: string): string {
   return `@@${token}/${customId}/${kind}@@`;
@@ -169,13 +179,14 @@ function giveGood({ random }: UpstreamParts, { call, kind, end, resolve }: Givin
     call.error = { type: 'invalid_request_error', message: `no ${call.id}` };
     return end('refused', () => resolve(response(400, {}, JSON.stringify({ type: 'error', error: call.error }))));
   }
-  const usage = { input_tokens: random.integer(1, 1_000), output_tokens: random.integer(1, 1_000) };
+  const drawn = random.integer(1, 1_000);
+  const usage = { input_tokens: drawn % 10 === 0 ? drawn * 1_000 : drawn, output_tokens: random.integer(1, 1_000) };
   const content = [{ type: 'text', text: `${call.customId} ${'x'.repeat(random.integer(0, 60))}` }];
   const message = {
     id: call.id,
     type: 'message',
     role: 'assistant',
-    model: 'answering',
+    model: ANSWERING_MODEL.name,
     content,
     stop_reason: 'end_turn',
     usage,

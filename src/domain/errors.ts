@@ -3,6 +3,7 @@
 export const errorCatalogue = {
   invalid_request: { status: 400, type: 'invalid_request_error' },
   body_encoding_unsupported: { status: 400, type: 'invalid_request_error' },
+  body_encoding_invalid: { status: 400, type: 'invalid_request_error' },
   unprocessable: { status: 422, type: 'invalid_request_error' },
   unauthenticated: { status: 401, type: 'authentication_error' },
   forbidden: { status: 403, type: 'permission_error' },
@@ -13,8 +14,11 @@ export const errorCatalogue = {
   range_not_satisfiable: { status: 416, type: 'invalid_request_error' },
   rate_limited: { status: 429, type: 'rate_limit_error' },
   internal: { status: 500, type: 'api_error' },
+  upstream_failed: { status: 500, type: 'api_error' },
   storage_full: { status: 503, type: 'api_error' },
   draining: { status: 503, type: 'api_error' },
+  upstream_timeout: { status: 504, type: 'timeout_error' },
+  overloaded: { status: 529, type: 'overloaded_error' },
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

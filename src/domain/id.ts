@@ -3,7 +3,7 @@
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const randomLength = 22;
 
-export type IdPrefix = 'msgbatch' | 'req' | 'wrkspc' | 'apikey' | 'node';
+export type IdPrefix = 'msgbatch' | 'msg' | 'toolu' | 'req' | 'wrkspc' | 'apikey' | 'node';
 
 /** `bytes` must return that many random bytes. Bytes above 247 are skipped so that every character is equally likely. */
 export function newId(prefix: IdPrefix, bytes: (count: number) => Uint8Array): string {

@@ -32,6 +32,12 @@ export const OPEN_BYTES_ALL_MAX = 256 * MiB;
 export const OPEN_BYTES_MIN = 512 * KiB;
 /** A blob gathers segments until it is worth a sync of its own. */
 export const BLOB_BYTES_TARGET = 8 * MiB;
+/**
+ * Segments of an upload that together, indexes and all, are no larger than this lie in the catalog's rows: one commit makes the batch
+ * durable, where a blob of its own would be a second wait for the disk. Few enough bytes that writing them to the catalog's log first
+ * and to its file later costs less than that wait, and that those of all spans held fit into memory.
+ */
+export const INLINE_SEGMENTS_BYTES_MAX = 32 * KiB;
 /** Blobs being written at once for one upload: one is filled while the others sync. */
 export const BLOB_WRITES_MAX = 3;
 /** Breakpoints the API allows in one request. */
@@ -40,6 +46,10 @@ export const BREAKPOINTS_MAX = 4;
 export const MESSAGES_PER_REQUEST_MAX = 100_000;
 /** The least the API lets a model think, where thinking is on. */
 export const THINKING_TOKENS_MIN = 1_024;
+/** The longest id of an end user that the API takes. */
+export const USER_ID_LENGTH_MAX = 256;
+/** The largest image the API takes inside a request, decoded. */
+export const IMAGE_BYTES_MAX = 10 * MiB;
 /** A model's name becomes a key of segments and tallies; real ones are far shorter. */
 export const MODEL_LENGTH_MAX = 256;
 /** What a caller wrote is quoted in an error up to this length: a fault lies in an index, one per request. */
@@ -77,6 +87,30 @@ export const ANSWERS_IN_FLIGHT_BYTES_MAX = 256 * MiB;
 export const CONCURRENCY_DEFAULT = 128;
 export const CONCURRENCY_MAX = 16_384;
 export const CANCEL_GRACE_MS_DEFAULT = 10 * second;
+// Synchronous calls (POST /v1/messages), which somebody waits for.
+/** In flight at once in a lane; half of its calls by default, so that many of them do not stop its batches. */
+export const SYNC_CONCURRENCY_DEFAULT = 64;
+/** Waiting for a slot at once: of one workspace in a lane, and in a lane. More would wait longer than anybody does. */
+export const SYNC_WAITING_WORKSPACE_MAX = 256;
+export const SYNC_WAITING_LANE_MAX = 1_024;
+/** Bodies of such calls held at once, waiting or in flight. */
+export const SYNC_BYTES_MAX = 256 * MiB;
+/** A call that got no slot for so long is turned away; and at once, where its lane is known to be paused for longer. */
+export const SYNC_WAIT_MS_MAX = 30 * second;
+/** What a call turned away is told to wait, where nothing better is known. */
+export const SYNC_RETRY_AFTER_SECONDS = 1;
+/** While such calls were used within this time, batches leave this part of the window to them. */
+export const SYNC_RESERVE_MS = 1 * minute;
+export const SYNC_RESERVE_PART = 1 / 8;
+/** Errors and counts of an upstream are small; what is longer is neither. */
+export const ERROR_BYTES_MAX = 256 * KiB;
+/** A call that surely was not paid is made once more after a moment, if it gets a slot within the other time. */
+export const SYNC_RETRY_MS = 250;
+export const SYNC_RETRY_WAIT_MS = 2 * second;
+/** Counts of tokens are asked for beside the lanes: they cost nothing, but are not without bounds either. */
+export const COUNTS_IN_FLIGHT_MAX = 256;
+export const COUNT_TIMEOUT_MS = 30 * second;
+
 /** A lane whose upstream fails is probed with one request, at most this far apart. */
 export const LANE_PROBE_MAX_MS = 1 * second;
 /** Failures in a row, without a success, that make a lane sick. */
@@ -118,6 +152,8 @@ export const CHUNK_LINES_MAX = 1_000;
 export const CHUNK_BYTES_MAX = 4 * MiB;
 /** Lines of all batches waiting for their seal; above it the largest is sealed early. */
 export const UNSEALED_BYTES_MAX = 64 * MiB;
+/** Between two chunks that a batch gets only because somebody watches it: each is a sync and a row. */
+export const WATCHED_SEAL_MS = 1 * second;
 /** Where early seals do not keep up, above this sending waits. */
 export const UNSEALED_BYTES_PAUSE = 128 * MiB;
 /** One read of a chunk for a download. */
@@ -172,8 +208,24 @@ export const MERGE_CHUNKS_MIN = 8;
 export const MERGE_CHUNK_BYTES_MIN = 1 * MiB;
 
 // The HTTP face.
-/** A key that was taken away is refused at the latest after this; until then it costs no look into the directory. */
-export const KEY_CACHE_MS = 1 * second;
+/** A key that was taken away is refused at the latest after this, well within a second; until then it costs no look into the directory. */
+export const KEY_CACHE_MS = 750;
+/** The log tells of an expired or revoked key that is still used once in this time: its owner may not know and go on for days. */
+export const KEY_REFUSED_QUIET_MS = 1 * minute;
+/** Weights changed by a command reach the scheduler at the latest after this, and the time of one read. */
+export const WEIGHTS_MS = 500;
+/** A workspace at the largest weight gets a million times the share of one at the smallest: beyond it is a slip of the hand. */
+export const WORKSPACE_WEIGHT_MIN = 0.001;
+export const WORKSPACE_WEIGHT_MAX = 1_000;
+/** As the official console bounds them. */
+export const WORKSPACE_NAME_LENGTH_MAX = 40;
+export const KEY_NAME_LENGTH_MAX = 500;
+/** Proxies before the server, one behind the other. */
+export const PROXIES_MAX = 8;
+/** Origins that browsers may call from. */
+export const CORS_ORIGINS_MAX = 64;
+/** Seconds for which a browser need not ask again whether it may call; it keeps to its own bound where that is lower. */
+export const CORS_MAX_AGE_SECONDS = 7_200;
 /** Keys and workspaces in use at once; beyond it they are only looked up, or start with a full budget, again. */
 export const KEY_CACHE_ENTRIES_MAX = 4_096;
 /** What is left of a refused body is read and thrown away up to this, so that the connection can go on. */
@@ -191,3 +243,61 @@ export const SYNC_REST_MS = 40;
 export const SYNC_AT_ONCE_LINES = 1_024;
 /** Files no larger than this are written without a hop to the thread pool. */
 export const WRITE_AT_ONCE_BYTES = 64 * KiB;
+
+// The simulator.
+/** Prompt prefixes the simulated cache remembers, some 200 bytes each; the least recently used are forgotten first. */
+export const SIMULATED_PREFIXES_MAX = 50_000;
+/** Requests whose "fails the first N times" is counted; the oldest counts are forgotten first. */
+export const SIMULATED_COUNTS_MAX = 10_000;
+/** Values in one simulated JSON document: a hostile schema must not make a huge one. */
+export const SIMULATED_VALUES_MAX = 5_000;
+/** Events of one simulated stream; longer answers come in larger pieces. */
+export const SIMULATED_PIECES_MAX = 1_000;
+
+// Compressed bodies.
+/** One piece of a decompressed body: large enough to be worth the hop to another thread. */
+export const DECODED_PIECE_BYTES = 256 * KiB;
+/** The window that RFC 9659 asks for, 8 MiB: more is memory for each upload. */
+export const ZSTD_WINDOW_LOG_MAX = 23;
+/** Parallel compressors write a frame for every few megabytes; each costs a decoder. */
+export const DECODED_FRAMES_MAX = 10_000;
+/** Shorter answers fit into one packet as they are. */
+export const COMPRESSED_BYTES_MIN = 1 * KiB;
+
+// Translation to chat completions.
+/** A schema nested deeper is sent, but not looked at to the end for whether it may be called strict. */
+export const SCHEMA_DEPTH_MAX = 64;
+/** One line of a stream of events: a whole tool call may come in one. */
+export const STREAM_LINE_LENGTH_MAX = 4 * MiB;
+/** Tool calls and distinct blocks of one streamed answer; each costs some bytes of state. */
+export const STREAM_BLOCKS_MAX = 10_000;
+/** A kind of server is asked for once; one that cannot be reached then is asked again at later calls, so often. */
+export const PROFILE_GUESSES_MAX = 10;
+export const PROFILE_GUESS_MS = 2 * second;
+
+// What upstreams serve.
+/** A list of models is told within this, whatever the upstreams do. */
+export const MODELS_ASK_MS = 1 * second;
+export const MODELS_KEPT_MS = 60 * second;
+/** One that did not say is asked again after this, so that not every call waits for it. */
+export const MODELS_RETRY_MS = 5 * second;
+
+// Telemetry.
+/** Requests whose batch has less time left than this are told as expiring soon: time enough for a person to act. */
+export const EXPIRING_SOON_MS = 1 * hour;
+/** Spans waiting for the collector, some 600 bytes each; more are dropped and counted. */
+export const SPANS_QUEUED_MAX = 8_192;
+/** Spans of one export: more would make the loop's turn long while they are written. */
+export const SPANS_EXPORT_MAX = 512;
+/** Spans are sent this often, or as soon as there are enough for an export. */
+export const SPANS_EXPORT_MS = 2 * second;
+/** One export; a collector that takes longer has not taken it. */
+export const SPANS_EXPORT_TIMEOUT_MS = 10 * second;
+/** After an export that failed, before each further one. */
+export const SPANS_RETRY_MS: readonly number[] = [500, 2 * second];
+/** A stop waits this long for the last export. */
+export const SPANS_CLOSE_MS = 2 * second;
+/** Attempts that failed are traced up to this rate: a storm must not drown the collector. */
+export const TRACED_FAILURES_PER_SECOND = 50;
+/** The log tells of dropped spans once in this time. */
+export const SPANS_DROPPED_QUIET_MS = 1 * minute;

@@ -6,8 +6,8 @@
 export type Segment = {
   readonly batchId: string;
   readonly number: number;
-  /** The blob that holds it, and where: plaintext offsets. Request bytes, then the index. */
-  readonly blob: string;
+  /** What holds it, and where: request bytes, then the index. Offsets count in the blob's plaintext, or in the inline bytes. */
+  readonly source: SegmentSource;
   readonly offset: number;
   readonly bytes: number;
   readonly indexOffset: number;
@@ -17,6 +17,11 @@ export type Segment = {
   readonly family: string | null;
   readonly requests: number;
 };
+
+/** A blob, perhaps shared with other segments; or, for a small batch, the bytes themselves, which the catalog keeps in the row. */
+export type SegmentSource =
+  | { readonly kind: 'blob'; readonly key: string }
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array };
 
 /** A part of a segment, items `from` up to but not including `to`: the unit that is leased. */
 export type Span = {

@@ -1,4 +1,4 @@
-/** The tally of a seal: counts by kind and usage by model, upstream, tier and price band. Money is computed from nothing else. */
+/** The tally of a seal: counts by kind and usage by model, upstream, billing, tier and price band. Money is computed from nothing else. */
 import { addCounts, noCounts, type Counts } from './outcome.ts';
 
 export type Usage = {
@@ -18,9 +18,13 @@ export const noUsage: Usage = {
   cacheCreation1hInputTokens: 0,
 };
 
+/** How an upstream is paid: the provider's list price, a price of one's own (or none), or nothing because it is simulated. */
+export type Billing = 'standard' | 'own' | 'simulated';
+
 export type UsageKey = {
   readonly model: string;
   readonly upstream: string;
+  readonly billing: Billing;
   readonly tier: string;
   /** The price band the request fell into, by its prompt's length; most models have one. */
   readonly band: number;
@@ -45,7 +49,7 @@ export function addUsage(left: Usage, right: Usage): Usage {
 }
 
 export function usageKeyText(key: UsageKey): string {
-  return JSON.stringify([key.model, key.upstream, key.tier, key.band, key.wasted]);
+  return JSON.stringify([key.model, key.upstream, key.billing, key.tier, key.band, key.wasted]);
 }
 
 export function addTallies(left: Tally, right: Tally): Tally {

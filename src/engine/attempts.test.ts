@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ATTEMPT_TIMEOUT_BASE_MS, ATTEMPT_TIMEOUT_PER_TOKEN_MS } from '../domain/limits.ts';
 import type { Call, CallResult, Upstream } from '../upstreams/upstream.ts';
 import { Attempts, type Flight, type FlightEnd } from './attempts.ts';
-import { batchOf, FakeWorld, MemoryBlobs, messageResult, settle, spanOf, upstreamOf } from './support.ts';
+import { batchOf, blobOf, FakeWorld, MemoryBlobs, messageResult, settle, spanOf, upstreamOf } from './support.ts';
 import { createRun, type HeldSpan } from './held.ts';
 
 type Waiting = { readonly call: Call; readonly resolve: (result: CallResult) => void };
@@ -22,8 +22,7 @@ class Scene {
   constructor(maxTokens = 100) {
     const run = createRun(batchOf({ version: '2026-10-21', betas: ['one', 'two'] }));
     this.span = spanOf({ run, lengths: [3, 4, 5], maxTokens, blobs: this.blobs });
-    const { blob } = this.span.segment;
-    this.blobs.stored.set(blob, { bytes: Buffer.from('aaabbbbccccc'), modifiedMs: 0 });
+    this.blobs.stored.set(blobOf(this.span.segment), { bytes: Buffer.from('aaabbbbccccc'), modifiedMs: 0 });
     this.attempts = new Attempts({
       world: this.world,
       onEnd: (flight, result) => this.ends.push({ flight, result }),
@@ -64,7 +63,7 @@ test('an attempt sends the very bytes of its request under its batch’s version
     scene.ends.map(({ flight, result }) => [flight.attempt, flight.item, result]),
     [[7, 1, messageResult]],
   );
-  const told = { kind: 'attempt', upstream: 'local', model: 'model-a', end: 'succeeded', status: 200, durationMs: 250 };
+  const told = { kind: 'attempt', batchId: 'msgbatch_a', upstream: 'local', model: 'model-a', end: 'succeeded', status: 200, durationMs: 250 };
   assert.deepEqual(scene.world.events, [told]);
 });
 

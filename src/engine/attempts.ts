@@ -1,7 +1,7 @@
 /** Attempts in flight: each is one call to an upstream for one request, with one controller that can abort it. */
 import { ATTEMPT_TIMEOUT_BASE_MS, ATTEMPT_TIMEOUT_PER_TOKEN_MS } from '../domain/limits.ts';
 import type { World } from '../ports/world.ts';
-import type { AttemptId } from '../scheduler/messages.ts';
+import type { AttemptId, AttemptResult } from '../scheduler/messages.ts';
 import type { AttemptEnd } from '../telemetry/events.ts';
 import type { CallResult, Upstream } from '../upstreams/upstream.ts';
 import type { HeldSpan } from './held.ts';
@@ -102,6 +102,7 @@ export class Attempts {
     const { upstream, span } = flight;
     this.#deps.world.emit({
       kind: 'attempt',
+      batchId: span.lease.batchId,
       upstream: upstream.name,
       model: span.segment.model,
       end: endName(end),
@@ -129,4 +130,11 @@ function endName(end: FlightEnd['end']): AttemptEnd {
   if (end.kind === 'refused') return 'errored';
   if (end.kind === 'unpaid') return end.throttled ? 'throttled' : 'unpaid';
   return end.kind;
+}
+
+/** What the scheduler hears of an attempt that brought no outcome. */
+export function attemptResult(end: Exclude<FlightEnd['end'], { kind: 'message' | 'refused' }>): AttemptResult {
+  if (end.kind === 'perhaps_paid')
+    return { kind: 'perhaps_paid', timeout: end.error.type === 'timeout_error', error: end.error };
+  return end;
 }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BODIES_BYTES_MAX, BODY_READ_BYTES } from '../domain/limits.ts';
+import type { Segment } from '../domain/segment.ts';
 import { Bodies, BodyBudget } from './bodies.ts';
-import { MemoryBlobs, segmentOf, settle } from './support.ts';
+import { blobOf, MemoryBlobs, segmentOf, settle } from './support.ts';
 
 const KiB = 1024;
 
@@ -14,7 +15,7 @@ async function scene(lengths: readonly number[]): Promise<Scene> {
   const { index, segment } = segmentOf(lengths, { offset: 1_000 });
   const blobs = new MemoryBlobs();
   const expected = (item: number) => Buffer.alloc(lengths[item]!, `${item},`);
-  await blobs.put(segment.blob, [
+  await blobs.put(blobOf(segment), [
     Buffer.alloc(1_000, 255),
     ...lengths.map((_, item) => expected(item)),
     Buffer.alloc(100, 255),
@@ -153,6 +154,21 @@ test('after a close in the middle of a read the waiters get their bytes and noth
   assert.equal(subject.budget.readers, 0);
   assert.equal(subject.blobs.reads.length, 1);
   assert.ok(!(subject.bodies.body(1) instanceof Uint8Array), 'no block is kept');
+});
+
+test('inline bodies are there at once, in any order, and are read and counted nowhere', () => {
+  const lengths = [3, 5, 2];
+  const { index, segment } = segmentOf(lengths);
+  const bytes = Buffer.concat(lengths.map((length, item) => Buffer.alloc(length, `${item},`)));
+  const [blobs, budget] = [new MemoryBlobs(), new BodyBudget()];
+  const inline: Segment = { ...segment, source: { kind: 'inline', bytes: new Uint8Array(bytes) } };
+  const bodies = new Bodies({ blobs, segment: inline, index, budget });
+  for (const item of [2, 0, 1, 1]) {
+    const body = bodies.body(item);
+    assert.ok(body instanceof Uint8Array);
+    assert.deepEqual(bytesOf(body), Buffer.alloc(lengths[item]!, `${item},`));
+  }
+  assert.deepEqual([blobs.reads.length, budget.readers], [0, 0]);
 });
 
 test('closing twice counts once', async () => {

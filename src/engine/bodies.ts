@@ -6,6 +6,7 @@ import type { SegmentIndex } from '../bytes/segment-index.ts';
 import { BODIES_BYTES_MAX, BODY_READ_BYTES } from '../domain/limits.ts';
 import type { Segment } from '../domain/segment.ts';
 import type { Blobs } from '../ports/blobs.ts';
+import { readSegment } from './read-segment.ts';
 
 type Block = { readonly start: number; readonly end: number; readonly bytes: Uint8Array };
 
@@ -34,11 +35,12 @@ export class Bodies {
     this.#budget = parts.budget;
   }
 
-  /** The params of an item: at once when they were read ahead. */
+  /** The params of an item: at once when they were read ahead, or lie in the segment's row. */
   body(item: number): Uint8Array | Promise<Uint8Array> {
     const current = this.#current;
     if (current && item >= current.start && item < current.end) return this.#slice(current, item);
-    return this.#load(item);
+    // Nothing is read ahead of bytes that are in memory already, nor counted.
+    return this.#segment.source.kind === 'inline' ? this.#read(item, item + 1) : this.#load(item);
   }
 
   /** Forgets what was read; requests in flight keep their own. */
@@ -89,11 +91,11 @@ export class Bodies {
     return { start, end, bytes: await this.#read(start, end) };
   }
 
-  #read(start: number, end: number): Promise<Uint8Array> {
+  #read(start: number, end: number): Uint8Array | Promise<Uint8Array> {
     const from = this.#index.offset(start);
     const to = this.#index.offset(end - 1) + this.#index.length(end - 1);
     const base = this.#segment.offset;
-    return this.#blobs.get(this.#segment.blob, { start: base + from, end: base + to });
+    return readSegment(this.#blobs, this.#segment, { start: base + from, end: base + to });
   }
 
   #slice(block: Block, item: number): Uint8Array {

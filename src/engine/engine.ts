@@ -14,16 +14,19 @@ import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Log } from '../ports/log.ts';
 import type { World } from '../ports/world.ts';
-import type { AttemptResult, Command, Input } from '../scheduler/messages.ts';
+import type { Command, Input } from '../scheduler/messages.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
-import { Attempts, type Flight, type FlightEnd } from './attempts.ts';
+import { attemptResult, Attempts, type Flight, type FlightEnd } from './attempts.ts';
 import { markDone, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
 import { Journal } from './journal.ts';
 import { replay } from './replay.ts';
 import { Sealer } from './sealer.ts';
 import { Spans } from './spans.ts';
+import type { EngineStats } from './stats.ts';
+import { SyncCalls } from './sync-calls.ts';
 import { LaneTrouble } from './trouble.ts';
+import { noteWasted } from './wasted.ts';
 
 export type EngineDeps = {
   readonly node: string;
@@ -35,6 +38,7 @@ export type EngineDeps = {
   readonly upstreamFor: (model: string) => Upstream;
   readonly weightOf: (workspaceId: string) => number;
   readonly graceMs: number;
+  readonly messagesConcurrency?: number | undefined;
   /** Something that cannot be: the process should end, restart and recover. */
   readonly onFatal: (error: unknown) => void;
 };
@@ -47,6 +51,8 @@ export class Engine {
   readonly #spans: Spans;
   readonly #attempts: Attempts;
   readonly #trouble: LaneTrouble;
+  /** Synchronous calls under way. */
+  readonly calls: SyncCalls;
   #inputs: Input[] = [];
   /** Ends whose outcome is not written yet: their slots are freed by the write. */
   #ended: Input[] = [];
@@ -60,7 +66,7 @@ export class Engine {
     this.#deps = deps;
     const { world, node, catalog, blobs, log } = deps;
     const onFatal = (error: unknown) => this.#fatal(error);
-    this.#scheduler = new Scheduler({ chance: () => world.chance.next() });
+    this.#scheduler = new Scheduler({ chance: () => world.chance.next(), syncConcurrency: deps.messagesConcurrency });
     this.#journal = new Journal({ log, world, onFatal, onSynced: (outcomes) => this.#synced(outcomes) });
     this.#sealer = new Sealer({
       node,
@@ -84,6 +90,11 @@ export class Engine {
       onUnreadable: (flight, error) => this.#unreadable(flight, error),
     });
     this.#trouble = new LaneTrouble(world);
+    this.calls = new SyncCalls({
+      ...deps,
+      post: (input) => this.#post(input),
+      onTrouble: (upstream, model, reason) => this.#trouble.note(upstream.name, model, reason),
+    });
   }
 
   /** Replays the journal, seals what it held, then begins to work. Resolves when the node may take calls. */
@@ -118,13 +129,24 @@ export class Engine {
     return this.#spans.close(batch, outcome);
   }
 
-  stats(): { lanes: ReturnType<Scheduler['stats']>; inFlight: number; unsealedBytes: number; pending: number } {
-    const pending = this.#spans.pendingRequests();
+  setWeight({ workspaceId, weight }: { readonly workspaceId: string; readonly weight: number }): void {
+    this.#post({ kind: 'weight', workspaceId, weight });
+  }
+
+  /** Somebody looks at it: what is durable of it need not wait for a whole chunk. */
+  watched(batchId: string): void {
+    this.#sealer.watched(batchId);
+  }
+
+  stats(): EngineStats {
     return {
       lanes: this.#scheduler.stats(),
       inFlight: this.#attempts.size,
-      unsealedBytes: this.#sealer.unsealedBytes(),
-      pending,
+      messagesWaiting: this.calls.waiting,
+      pausedBy: [...this.#pausedBy],
+      ...this.#spans.backlog(),
+      ...this.#journal.stats(),
+      ...this.#sealer.stats(),
     };
   }
 
@@ -133,8 +155,10 @@ export class Engine {
     if (this.#stopped) return;
     this.#post({ kind: 'drain' });
     const endMs = this.#deps.world.clock.monotonicMs() + drainMs;
-    while (this.#attempts.size > 0 && this.#deps.world.clock.monotonicMs() < endMs) await this.#pause(20);
+    const busy = () => this.#attempts.size + this.calls.size > 0;
+    while (busy() && this.#deps.world.clock.monotonicMs() < endMs) await this.#pause(20);
     this.#attempts.abortAll();
+    this.calls.close();
     while (this.#attempts.size > 0) await this.#pause(5);
     this.#stopped = true;
     this.#stopSweep?.();
@@ -188,6 +212,10 @@ export class Engine {
         const upstream = this.#deps.upstreamFor(span.segment.model);
         return this.#attempts.start({ attempt: command.attempt, span, item: command.item, upstream });
       }
+      case 'grant':
+        return this.calls.granted(command.sync);
+      case 'refuse':
+        return this.calls.refused(command);
       case 'abort':
         return this.#attempts.abort(command.attempt);
       case 'claim':
@@ -218,6 +246,7 @@ export class Engine {
       const line = this.#deps.dialect.failedLine(span.index.customId(item), 'errored', end.error);
       this.#outcome({ span, item, kind: 'errored', line, usage: null, model: span.segment.model, upstream });
     } else {
+      if (end.kind === 'perhaps_paid') this.#wasted({ span, model: span.segment.model, usage: null, upstream });
       if (end.kind !== 'aborted') this.#trouble.note(upstream.name, span.segment.model, end.error.message);
       return this.#post({ kind: 'ended', attempt, result: attemptResult(end) });
     }
@@ -235,8 +264,16 @@ export class Engine {
     upstream: Upstream;
   }): void {
     const { span, item, upstream, ...rest } = made;
-    if (span.lost || !markDone(span, item)) return;
-    this.#journal.add({ ...rest, span, item, upstream: upstream.name, tier: upstream.tier, file: -1 });
+    if (span.lost || !markDone(span, item)) return made.usage ? this.#wasted(made) : undefined;
+    const { name, billing, tier } = upstream;
+    this.#journal.add({ ...rest, span, item, upstream: name, billing, tier, file: -1 });
+  }
+
+  /** What may have been paid and gave no result. */
+  #wasted(made: { span: HeldSpan; model: string; usage: Usage | null; upstream: Upstream }): void {
+    const { name, billing, tier } = made.upstream;
+    const atMs = this.#deps.world.clock.wallMs();
+    noteWasted(made.span.run, { model: made.model, usage: made.usage, upstream: name, billing, tier, atMs });
   }
 
   /** Outcomes that need no upstream. Those the index alone tells are not journaled: a crash loses nothing that cannot be told again. */
@@ -249,7 +286,7 @@ export class Engine {
       const made = { span, item, kind: command.outcome, line, usage: null, model: span.segment.model };
       if (command.error) this.#outcome({ ...made, upstream });
       else if (!span.lost && markDone(span, item))
-        derived.push({ ...made, upstream: upstream.name, tier: upstream.tier, file: -1 });
+        derived.push({ ...made, upstream: upstream.name, billing: upstream.billing, tier: upstream.tier, file: -1 });
     }
     if (derived.length > 0) this.#sealer.add(derived);
     if (command.error) this.#schedule();
@@ -260,7 +297,7 @@ export class Engine {
     if (span.lost) return;
     this.#deps.world.emit({
       kind: 'failure',
-      where: `reading request ${item} of ${span.segment.blob}`,
+      where: `reading request ${item} of segment ${span.segment.number} of ${span.lease.batchId}`,
       error,
       requestId: null,
     });
@@ -315,6 +352,7 @@ export class Engine {
     if (this.#stopped) return;
     const nowMs = this.#deps.world.clock.monotonicMs();
     this.#attempts.sweep(nowMs);
+    this.calls.sweep(nowMs);
     this.#trouble.tell();
     this.#hold('lease', !this.#spans.leasesHold(nowMs));
     this.#spans.sweep(nowMs);
@@ -359,10 +397,4 @@ export class Engine {
 /** Usage is counted under the model that answered, if it names itself sensibly: journal and catalog hold no novels. */
 function modelNamed(model: string): string | null {
   return model.length > 0 && model.length <= MODEL_LENGTH_MAX ? model : null;
-}
-
-function attemptResult(end: Exclude<FlightEnd['end'], { kind: 'message' | 'refused' }>): AttemptResult {
-  if (end.kind === 'perhaps_paid')
-    return { kind: 'perhaps_paid', timeout: end.error.type === 'timeout_error', error: end.error };
-  return end;
 }

@@ -3,7 +3,7 @@ import type { SegmentIndex } from '../bytes/segment-index.ts';
 import type { Batch } from '../domain/batch.ts';
 import { setBit, testBit, type Lease, type Segment } from '../domain/segment.ts';
 import type { OutcomeKind } from '../domain/outcome.ts';
-import type { Usage } from '../domain/tally.ts';
+import type { Billing, Usage, UsageRow } from '../domain/tally.ts';
 import type { LaneId, SpanId } from '../scheduler/messages.ts';
 import type { Bodies } from './bodies.ts';
 
@@ -16,6 +16,8 @@ export type BatchRun = {
   claiming: number;
   /** Set once nothing new is sent: its lines are then made from the index, in larger chunks. */
   closing: 'canceled' | 'expired' | null;
+  /** Attempts that may have been paid and gave no result, by the text of their usage key: the next seal takes them along. */
+  readonly wasted: Map<string, UsageRow>;
 };
 
 export type HeldSpan = {
@@ -44,13 +46,14 @@ export type Outcome = {
   readonly usage: Usage | null;
   readonly model: string;
   readonly upstream: string;
+  readonly billing: Billing;
   readonly tier: string;
   /** The journal file that holds it; -1 for lines made from the index, which no crash can lose. */
   file: number;
 };
 
 export function createRun(batch: Batch): BatchRun {
-  return { batch, spans: new Set(), unclaimed: new Map(), claiming: 0, closing: null };
+  return { batch, spans: new Set(), unclaimed: new Map(), claiming: 0, closing: null, wasted: new Map() };
 }
 
 /** Whether this node has nothing more to do for the batch than to seal what it has. */

@@ -4,7 +4,12 @@ import { SegmentIndex } from '../bytes/segment-index.ts';
 import { createAnthropicDialect } from '../dialects/anthropic.ts';
 import type { AppError } from '../domain/errors.ts';
 import { StorageFullError } from '../domain/errors.ts';
-import { BLOB_WRITES_MAX, BODY_BYTES_MAX, REQUESTS_PER_BATCH_MAX } from '../domain/limits.ts';
+import {
+  BLOB_WRITES_MAX,
+  BODY_BYTES_MAX,
+  INLINE_SEGMENTS_BYTES_MAX,
+  REQUESTS_PER_BATCH_MAX,
+} from '../domain/limits.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { CreateBatch } from './contract.ts';
 import { intake, type IntakeDeps, type Intaken } from './intake.ts';
@@ -39,6 +44,12 @@ async function expectNothing({ blobs, catalog }: Scene): Promise<void> {
   );
 }
 
+/** Too large to lie in the catalog. */
+function large(requests = 3): AsyncGenerator<Uint8Array> {
+  const params = paramsText('model-a', 'x'.repeat(INLINE_SEGMENTS_BYTES_MAX));
+  return bodyOf([...requestsOf(requests - 1), `{"custom_id":"large","params":${params}}`]);
+}
+
 /** A body that says how far it was read. */
 function counted(chunks: Iterable<Uint8Array>): { body: AsyncGenerator<Uint8Array>; read: { chunks: number } } {
   const read = { chunks: 0 };
@@ -51,15 +62,21 @@ function counted(chunks: Iterable<Uint8Array>): { body: AsyncGenerator<Uint8Arra
   return { body: body(), read };
 }
 
-test('an accepted batch has its rows and the very bytes of its params', async (t) => {
+for (const padding of ['', 'x'.repeat(INLINE_SEGMENTS_BYTES_MAX)])
+  test(`an accepted ${padding === '' ? 'small' : 'large'} batch has its rows and the very bytes of its params`, (t) =>
+    keepsBytes(t, padding));
+
+async function keepsBytes(t: TestContext, padding: string): Promise<void> {
   const subject = await scene(t);
+  const odd = `{"model":"m" , "max_tokens":1, "metadata":"${padding}"}`;
   const { accepted, segments } = await subject.take({
-    body: bodyOf([...requestsOf(2), `{"params": {"model":"m" , "max_tokens":1},"custom_id":"z"}`]),
+    body: bodyOf([...requestsOf(2), `{"params": ${odd},"custom_id":"z"}`]),
   });
   assert.ok(accepted.kind === 'accepted' && accepted.batch.requests === 3);
   const kept: [string, string][] = [];
-  for (const { blob, offset, indexOffset, indexBytes } of segments) {
-    const { bytes } = subject.blobs.stored.get(blob)!;
+  for (const { source, offset, indexOffset, indexBytes } of segments) {
+    assert.ok(source.kind === (padding === '' ? 'inline' : 'blob'));
+    const bytes = source.kind === 'blob' ? subject.blobs.stored.get(source.key)!.bytes : Buffer.from(source.bytes);
     const index = new SegmentIndex(bytes.subarray(indexOffset, indexOffset + indexBytes));
     for (let item = 0; item < index.count; item++) {
       const start = offset + index.offset(item);
@@ -71,7 +88,7 @@ test('an accepted batch has its rows and the very bytes of its params', async (t
     [
       ['id-0', paramsText()],
       ['id-1', paramsText()],
-      ['z', '{"model":"m" , "max_tokens":1}'],
+      ['z', odd],
     ],
   );
   const held = await subject.catalog.claim({
@@ -81,7 +98,19 @@ test('an accepted batch has its rows and the very bytes of its params', async (t
     limit: 10,
     leaseMs: 1_000,
   });
+  assert.deepEqual(
+    held.map(({ segment }) => segment),
+    segments.map((segment) => ({ batchId: accepted.batch.id, ...segment })),
+  );
   assert.deepEqual(held.map(({ segment }) => segment.model).toSorted(), ['m', 'model-a']);
+}
+
+test('a small batch needs no blob, on a disk whose blobs are full as well', async (t) => {
+  const subject = await scene(t);
+  subject.blobs.before = () => Promise.reject(new StorageFullError('the blobs'));
+  const { accepted } = await subject.take();
+  assert.equal(accepted.kind, 'accepted');
+  assert.deepEqual(subject.blobs.keys(), []);
 });
 
 test('the lines format makes the same batch', async (t) => {
@@ -135,7 +164,18 @@ test('a client that is gone when its batch could be accepted gets none', async (
   subject.blobs.before = (what) => {
     if (what === 'put') controller.abort();
   };
-  await assert.rejects(subject.take({ signal: controller.signal }), /went away/);
+  await assert.rejects(subject.take({ body: large(), signal: controller.signal }), /went away/);
+  await expectNothing(subject);
+});
+
+test('nor does one with a small batch that is gone when its body has come', async (t) => {
+  const subject = await scene(t);
+  const controller = new AbortController();
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield* bodyOf(requestsOf(3));
+    controller.abort();
+  }
+  await assert.rejects(subject.take({ body: body(), signal: controller.signal }), /went away/);
   await expectNothing(subject);
 });
 
@@ -191,7 +231,7 @@ test('a catalog without room leaves nothing; one whose answer is lost leaves the
   await assert.rejects(
     intake(
       failing(new StorageFullError('the catalog'), async () => undefined),
-      createOf(),
+      createOf({ body: large() }),
       'msgbatch_full',
     ),
     StorageFullError,
@@ -202,7 +242,7 @@ test('a catalog without room leaves nothing; one whose answer is lost leaves the
     await subject.catalog.accept(acceptance);
     throw new Error('the connection was lost');
   };
-  await assert.rejects(intake(lost, createOf(), 'msgbatch_lost'), /connection was lost/);
+  await assert.rejects(intake(lost, createOf({ body: large(3) }), 'msgbatch_lost'), /connection was lost/);
   const batch = await subject.catalog.batch('wrkspc_a', 'msgbatch_lost');
   assert.equal(batch?.requests, 3);
   assert.deepEqual(subject.blobs.keys(), ['wrkspc_a/msgbatch_lost/s-000000']);
@@ -210,14 +250,12 @@ test('a catalog without room leaves nothing; one whose answer is lost leaves the
 
 test('a repeated create, and one in conflict, leave only the first one’s blobs', async (t) => {
   const subject = await scene(t);
-  const first = await subject.take({ idempotencyKey: 'key-1' });
+  const first = await subject.take({ idempotencyKey: 'key-1', body: large() });
   const keys = subject.blobs.keys();
-  assert.equal((await subject.take({ idempotencyKey: 'key-1' })).accepted.kind, 'repeated');
+  assert.equal(keys.length, 1);
+  assert.equal((await subject.take({ idempotencyKey: 'key-1', body: large() })).accepted.kind, 'repeated');
   assert.deepEqual(subject.blobs.keys(), keys);
-  assert.equal(
-    (await subject.take({ idempotencyKey: 'key-1', body: bodyOf(requestsOf(4)) })).accepted.kind,
-    'conflict',
-  );
+  assert.equal((await subject.take({ idempotencyKey: 'key-1', body: large(4) })).accepted.kind, 'conflict');
   assert.deepEqual(subject.blobs.keys(), keys);
   assert.equal(first.accepted.kind, 'accepted');
 });

@@ -63,6 +63,11 @@ export class Janitor {
     await this.#working;
   }
 
+  /** Under way. */
+  get uploads(): number {
+    return this.#uploads.size;
+  }
+
   uploadStarted(batchId: string): void {
     this.#uploads.add(batchId);
   }

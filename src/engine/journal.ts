@@ -16,6 +16,7 @@ import type { Log } from '../ports/log.ts';
 import type { World } from '../ports/world.ts';
 import type { Outcome } from './held.ts';
 import { RecordWriter } from './record.ts';
+import type { EngineStats } from './stats.ts';
 
 export type JournalDeps = {
   readonly log: Log;
@@ -92,8 +93,13 @@ export class Journal {
 
   /** Sending waits while this is so. */
   isFull(): boolean {
+    const { unsyncedLines, unsyncedBytes } = this.stats();
+    return unsyncedLines >= UNSYNCED_LINES_MAX || unsyncedBytes >= UNSYNCED_BYTES_MAX;
+  }
+
+  stats(): Pick<EngineStats, 'unsyncedLines' | 'unsyncedBytes'> {
     const { lines, bytes } = this.#inSync;
-    return this.#unsynced.length + lines >= UNSYNCED_LINES_MAX || this.#unsyncedBytes + bytes >= UNSYNCED_BYTES_MAX;
+    return { unsyncedLines: this.#unsynced.length + lines, unsyncedBytes: this.#unsyncedBytes + bytes };
   }
 
   /** Outcomes found in the log at the start: they pin their files until they are sealed. */

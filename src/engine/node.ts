@@ -9,6 +9,7 @@ import type { Service } from './contract.ts';
 import { Engine } from './engine.ts';
 import { Janitor } from './janitor.ts';
 import { createService } from './service.ts';
+import type { EngineStats } from './stats.ts';
 
 export type NodeDeps = {
   readonly node: string;
@@ -22,12 +23,16 @@ export type NodeDeps = {
   readonly windowMs: number;
   readonly retentionMs: number;
   readonly graceMs: number;
+  /** Synchronous calls in flight at once in a lane; the limit's default if nothing is said. */
+  readonly messagesConcurrency?: number;
   readonly onFatal: (error: unknown) => void;
 };
 
 export type Node = {
   readonly service: Service;
-  stats(): ReturnType<Engine['stats']>;
+  stats(): EngineStats & { readonly uploads: number };
+  /** `weightOf` has changed for this workspace: also for its batches that run. */
+  setWeight(change: { readonly workspaceId: string; readonly weight: number }): void;
   /** Stops in order: no new work, what is in flight, what is to be sealed. */
   stop(options: { drainMs: number }): Promise<void>;
 };
@@ -44,7 +49,8 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   state.reason = null;
   return {
     service,
-    stats: () => engine.stats(),
+    stats: () => ({ ...engine.stats(), uploads: janitor.uploads }),
+    setWeight: (change) => engine.setWeight(change),
     async stop(options) {
       state.reason = 'draining';
       await janitor.stop();

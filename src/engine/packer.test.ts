@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { SegmentIndex } from '../bytes/segment-index.ts';
 import {
   BLOB_BYTES_TARGET,
+  INLINE_SEGMENTS_BYTES_MAX,
   OPEN_BYTES_MAX,
   OPEN_SEGMENTS_MAX,
   SEGMENT_BYTES_MAX,
@@ -62,7 +63,8 @@ function check(requests: readonly Added[], { segments, blobs }: ReturnType<typeo
   const seen = new Set<number>();
   segments.forEach((segment, place) => {
     assert.equal(segment.number, place);
-    const blob = blobs.get(segment.blob)!;
+    const { source } = segment;
+    const blob = source.kind === 'blob' ? blobs.get(source.key)! : Buffer.from(source.bytes);
     const index = new SegmentIndex(blob.subarray(segment.indexOffset, segment.indexOffset + segment.indexBytes));
     assert.equal(index.count, segment.requests);
     assert.ok(segment.requests <= SEGMENT_REQUESTS_MAX);
@@ -195,6 +197,38 @@ test('full segments close at a thousand requests and the blob is emitted when it
     [838, 838, 824],
   );
   assert.equal(blobs.size, 3);
+});
+
+/** Every request its own model, so that each is a segment; an index of one such request takes this many bytes. */
+const indexBytes = 24 + 8 * 4 + 'id-0'.length;
+
+test('what is small as a whole is kept inline, each segment with bytes of its own, and nothing is emitted', () => {
+  const half = INLINE_SEGMENTS_BYTES_MAX / 2 - indexBytes;
+  const requests = [half, half].map((bytes, at) => ({ model: `m${at}`, family: null, bytes }));
+  const packed = pack(requests, 0);
+  check(requests, packed);
+  assert.equal(packed.blobs.size, 0);
+  for (const { source, offset, bytes, indexOffset, indexBytes: length } of packed.segments) {
+    assert.deepEqual([offset, indexOffset], [0, bytes]);
+    // A view of a larger buffer would take all of it along to the catalog's thread.
+    assert.ok(source.kind === 'inline' && source.bytes.buffer.byteLength === bytes + length);
+  }
+});
+
+test('one byte more, of all segments together, and all of them are in a blob', () => {
+  const half = INLINE_SEGMENTS_BYTES_MAX / 2 - indexBytes;
+  const requests = [half, half + 1].map((bytes, at) => ({ model: `m${at}`, family: null, bytes }));
+  const packed = pack(requests, 0);
+  check(requests, packed);
+  assert.equal(packed.blobs.size, 1);
+  assert.ok(packed.segments.every(({ source }) => source.kind === 'blob'));
+});
+
+test('after a blob was emitted a small rest is one, too', () => {
+  const requests = [SEGMENT_BYTES_MAX, 10].map((bytes) => ({ model: 'm', family: null, bytes }));
+  const packed = pack(requests, 0);
+  check(requests, packed);
+  assert.deepEqual([...packed.blobs.keys()], ['w/b/s-000000', 'w/b/s-000001']);
 });
 
 test('nothing added is nothing emitted', () => {

@@ -4,11 +4,13 @@
  *  P1  A segment holds requests of one model, and of one family where there are breakpoints.
  *  P2  At most OPEN_SEGMENTS_MAX segments are open, together at most `openBytesMax` (one request larger than that is its own segment).
  *  P3  A family too small to be worth a segment falls back into its model's common one: many families never mean many tiny segments.
+ *  P4  What is small as a whole needs no blob: its segments carry their bytes themselves, for the catalog's own commit.
  */
 import { encodeSegmentIndex } from '../bytes/segment-index.ts';
 import {
   BLOB_BYTES_TARGET,
   FAMILY_REQUESTS_MIN,
+  INLINE_SEGMENTS_BYTES_MAX,
   OPEN_BYTES_MAX,
   OPEN_SEGMENTS_MAX,
   SEGMENT_BYTES_MAX,
@@ -66,7 +68,8 @@ export class Packer {
 
   end(): void {
     for (const segment of this.#open.values()) this.#close(segment);
-    this.#flush();
+    if (this.#packs === 0 && this.#closedBytes <= INLINE_SEGMENTS_BYTES_MAX) this.#keepInline();
+    else this.#flush();
   }
 
   #segmentFor(model: string, family: string | null): Open {
@@ -132,7 +135,7 @@ export class Packer {
     const index = encodeSegmentIndex(segment.entries);
     this.segments.push({
       number: this.segments.length,
-      blob: this.#packKey(),
+      source: { kind: 'blob', key: this.#packKey() },
       offset: this.#closedBytes,
       bytes: segment.bytes,
       indexOffset: this.#closedBytes + segment.bytes,
@@ -152,6 +155,17 @@ export class Packer {
     const recycle = () => closed.forEach(({ buffer }) => this.#giveBuffer(buffer));
     this.#emit({ key: this.#packKey(), parts: closed.flatMap(({ parts }) => parts), recycle });
     this.#packs += 1;
+    this.#closed = [];
+    this.#closedBytes = 0;
+  }
+
+  /** Nothing was emitted, so what is closed are all the segments, in their order. */
+  #keepInline(): void {
+    this.#closed.forEach(({ parts }, number) => {
+      const segment = this.segments[number]!;
+      const source = { kind: 'inline', bytes: joined(parts) } as const;
+      this.segments[number] = { ...segment, source, offset: 0, indexOffset: segment.bytes };
+    });
     this.#closed = [];
     this.#closedBytes = 0;
   }
@@ -180,6 +194,17 @@ export class Packer {
     if (!isCrowded && buffer.length <= SEGMENT_BYTES_MAX && this.#spare.length < SPARE_BUFFERS_MAX)
       this.#spare.push(buffer);
   }
+}
+
+/** Bytes that own exactly their memory: what is sent to the catalog's thread is copied with all of the buffer it is a view of. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function openKey(model: string, family: string | null): string {

@@ -26,10 +26,11 @@ export async function replay(deps: ReplayDeps): Promise<Outcome[]> {
     // Sealed already, or the lease has passed on: the line is another's now.
     if (!span || !markDone(span, record.item)) return;
     const { item, outcome: kind, usage, model, upstream } = record;
-    const tier = deps.upstreamFor(span.segment.model).tier;
+    const { tier, billing } = deps.upstreamFor(span.segment.model);
     // Only an answer has usage; a record has zeros where there was none.
     const paid = kind === 'succeeded' ? usage : null;
-    outcomes.push({ span, item, kind, line: new Uint8Array(record.line), usage: paid, model, upstream, tier, file });
+    const line = new Uint8Array(record.line);
+    outcomes.push({ span, item, kind, line, usage: paid, model, upstream, billing, tier, file });
   });
   // After a kill -9 the tail is in the kernel's hands only: nothing is sealed before it is on the disk.
   await deps.log.sync();

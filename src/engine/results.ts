@@ -13,7 +13,7 @@ type Range = { readonly start: number; readonly end: number };
 export function openResults(parts: Parts): Results {
   const { batch } = parts;
   const bytes = batch.resultBytes;
-  // After the end the bytes never change, so the batch and their number name them.
+  // Bytes once sealed never change, so the batch and their number name them, also while it runs.
   return { batch, bytes, etag: `"${batch.id}-${bytes}"`, read: (range) => readRange(parts, range) };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeChunkIndex } from '../bytes/chunk-index.ts';
-import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
+import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, SEALS_MAX, UNSEALED_BYTES_MAX, WATCHED_SEAL_MS } from '../domain/limits.ts';
 import { testBit } from '../domain/segment.ts';
 import { noUsage } from '../domain/tally.ts';
 import type { Seal } from '../ports/catalog.ts';
@@ -20,6 +20,26 @@ test('nothing is sealed before there is enough for a chunk', async () => {
   await settle();
   assert.deepEqual(scene.lines(), [CHUNK_LINES_MAX]);
   assert.equal(scene.sealer.unsealedBytes(), 0);
+});
+
+test('a batch that somebody watches is sealed with what it has, once in a while, and no other is', async () => {
+  const scene = new Scene();
+  const [run, other] = [createRun(batchOf()), createRun(batchOf({ id: 'msgbatch_other' }))];
+  const span = largeSpan(run);
+  scene.add(largeSpan(other), range(0, 5));
+  scene.add(span, range(0, 3));
+  scene.sealer.watched('msgbatch_a');
+  await settle();
+  assert.deepEqual(scene.lines(), [3]);
+  scene.add(span, range(3, 7));
+  scene.sealer.watched('msgbatch_a');
+  await settle();
+  assert.deepEqual(scene.lines(), [3], 'too soon');
+  await scene.world.move(WATCHED_SEAL_MS);
+  scene.sealer.watched('msgbatch_a');
+  scene.sealer.watched('msgbatch_unknown');
+  await settle();
+  assert.deepEqual(scene.lines(), [3, 4]);
 });
 
 test('a chunk is cut at so many lines, and what is left waits for more', async () => {
@@ -70,7 +90,7 @@ test('a chunk has its lines, their index, the bits and the tally of exactly its 
     ],
   );
   assert.deepEqual(tally.counts, { succeeded: 3, errored: 1, canceled: 1, expired: 1 });
-  const key = { upstream: 'local', tier: 'standard', band: 0, wasted: false };
+  const key = { upstream: 'local', billing: 'own', tier: 'standard', band: 0, wasted: false };
   assert.deepEqual(tally.usage, [
     { ...key, model: 'model-a', ...noUsage, inputTokens: 20, outputTokens: 6, requests: 2 },
     { ...key, model: 'model-b', ...noUsage, inputTokens: 10, outputTokens: 3, requests: 1 },

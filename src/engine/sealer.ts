@@ -4,14 +4,23 @@
  */
 import { encodeChunkIndex } from '../bytes/chunk-index.ts';
 import { AssertionError, StorageFullError } from '../domain/errors.ts';
-import { CHUNK_BYTES_MAX, CHUNK_LINES_MAX, DISK_RETRY_MS, SEALS_MAX, UNSEALED_BYTES_MAX } from '../domain/limits.ts';
-import { noCounts, type OutcomeKind } from '../domain/outcome.ts';
+import {
+  CHUNK_BYTES_MAX,
+  CHUNK_LINES_MAX,
+  DISK_RETRY_MS,
+  SEALS_MAX,
+  UNSEALED_BYTES_MAX,
+  WATCHED_SEAL_MS,
+} from '../domain/limits.ts';
 import { bitmap, setBit, type Lease } from '../domain/segment.ts';
-import { addUsage, noUsage, usageKeyText, type Tally, type UsageKey, type UsageRow } from '../domain/tally.ts';
+import type { Tally } from '../domain/tally.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Catalog, Sealed } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
 import { isExhausted, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
+import { tallyOf } from './outcome-tally.ts';
+import type { EngineStats } from './stats.ts';
+import { noteWasted, takeWasted } from './wasted.ts';
 
 export type SealerDeps = {
   readonly node: string;
@@ -30,8 +39,11 @@ export class Sealer {
   readonly #deps: SealerDeps;
   readonly #pending = new Map<BatchRun, Pending>();
   readonly #waiters: (() => void)[] = [];
+  /** When a watcher last made a chunk of it. */
+  readonly #watchedMs = new WeakMap<BatchRun, number>();
   #running = 0;
   #bytes = 0;
+  #lastSealMs: number | null = null;
 
   constructor(deps: SealerDeps) {
     this.#deps = deps;
@@ -71,8 +83,23 @@ export class Sealer {
     }
   }
 
+  /** Seals what this batch has, at most so often: many watchers must not make many small chunks. */
+  watched(batchId: string): void {
+    const nowMs = this.#deps.world.clock.monotonicMs();
+    for (const [run, pending] of this.#pending) {
+      if (run.batch.id !== batchId || nowMs - (this.#watchedMs.get(run) ?? -Infinity) < WATCHED_SEAL_MS) continue;
+      this.#watchedMs.set(run, nowMs);
+      pending.forced = true;
+      this.consider(run);
+    }
+  }
+
   unsealedBytes(): number {
     return this.#bytes;
+  }
+
+  stats(): Pick<EngineStats, 'unsealedBytes' | 'lastSealMs'> {
+    return { unsealedBytes: this.#bytes, lastSealMs: this.#lastSealMs };
   }
 
   /** Resolves when nothing is pending. */
@@ -140,14 +167,20 @@ export class Sealer {
     const { world, onStorage } = this.#deps;
     // One name for all attempts: another blob each time would fill a full disk further.
     const blob = `${run.batch.workspaceId}/${run.batch.id}/r-${Buffer.from(world.chance.bytes(9)).toString('hex')}`;
+    const { counts, usage } = tallyOf(outcomes, { atMs: world.clock.wallMs() });
+    const tally = { counts, usage: [...usage, ...takeWasted(run)] };
     let wasFull = false;
+    let hasFailed = false;
     for (;;) {
       try {
-        const sealed = await this.#sealOnce(run, outcomes, blob);
+        const sealed = await this.#sealOnce(run, outcomes, { blob, tally });
         if (wasFull) onStorage(false);
+        // After a failure, what is stale may be what that attempt committed: then its answers were not for nothing.
+        if (sealed.kind === 'stale' && !hasFailed) noteStale(run, outcomes, { ...sealed, atMs: world.clock.wallMs() });
         return sealed;
       } catch (error) {
         if (error instanceof AssertionError) throw error;
+        hasFailed = true;
         const isFull = error instanceof StorageFullError;
         if (!isFull) world.emit({ kind: 'failure', where: `seal of ${run.batch.id}`, error, requestId: null });
         if (isFull && !wasFull) onStorage(true);
@@ -157,8 +190,9 @@ export class Sealer {
     }
   }
 
-  async #sealOnce(run: BatchRun, outcomes: readonly Outcome[], blob: string): Promise<Sealed> {
+  async #sealOnce(run: BatchRun, outcomes: readonly Outcome[], made: { blob: string; tally: Tally }): Promise<Sealed> {
     const { catalog, blobs, world, node } = this.#deps;
+    const { blob, tally } = made;
     const startedMs = world.clock.monotonicMs();
     const batchId = run.batch.id;
     const bytes = outcomes.reduce((sum, outcome) => sum + outcome.line.length, 0);
@@ -168,16 +202,13 @@ export class Sealer {
     );
     await blobs.put(blob, [Buffer.concat(lines), index]);
     const chunk = { blob, bytes, lines: outcomes.length, blobOffset: 0, indexOffset: bytes, indexBytes: index.length };
-    const sealed = await catalog.seal({ node, batchId, chunk, leases: leasesOf(outcomes), tally: tallyOf(outcomes) });
+    const sealed = await catalog.seal({ node, batchId, chunk, leases: leasesOf(outcomes), tally });
     // The blob of a stale seal is left: it goes when the batch is erased.
-    if (sealed.kind === 'sealed')
-      world.emit({
-        kind: 'sealed',
-        batchId,
-        lines: outcomes.length,
-        bytes,
-        durationMs: world.clock.monotonicMs() - startedMs,
-      });
+    if (sealed.kind === 'stale') return sealed;
+    const durationMs = world.clock.monotonicMs() - startedMs;
+    this.#lastSealMs = world.clock.wallMs();
+    world.emit({ kind: 'sealed', batchId, lines: outcomes.length, bytes, durationMs });
+    for (const row of tally.usage) world.emit({ kind: 'used', batchId, ...row });
     return sealed;
   }
 
@@ -194,6 +225,17 @@ export class Sealer {
   }
 }
 
+/** Answers of leases that have passed on were paid, and another node pays them again. */
+function noteStale(
+  run: BatchRun,
+  outcomes: readonly Outcome[],
+  { leases, atMs }: { leases: readonly Lease[]; atMs: number },
+): void {
+  const stale = new Set(leases.map(leaseText));
+  for (const { span, model, upstream, billing, tier, usage } of outcomes)
+    if (usage && stale.has(leaseText(span.lease))) noteWasted(run, { model, upstream, billing, tier, usage, atMs });
+}
+
 function leaseText(lease: Lease): string {
   return `${lease.batchId}/${lease.segment}/${lease.from}/${lease.epoch}`;
 }
@@ -206,31 +248,4 @@ function leasesOf(outcomes: readonly Outcome[]): { lease: Lease; done: Uint8Arra
     setBit(done, item);
   }
   return [...bits].map(([span, done]) => ({ lease: span.lease, done }));
-}
-
-function tallyOf(outcomes: readonly Outcome[]): Tally {
-  const counts: Record<OutcomeKind, number> = { ...noCounts };
-  const rows = new Map<string, UsageRow>();
-  // Neighbours nearly always share a key: its text is made once for each run of them.
-  let last: { readonly outcome: Outcome; readonly text: string; readonly key: UsageKey } | null = null;
-  for (const outcome of outcomes) {
-    counts[outcome.kind] += 1;
-    if (!outcome.usage) continue;
-    if (
-      !last ||
-      last.outcome.model !== outcome.model ||
-      last.outcome.upstream !== outcome.upstream ||
-      last.outcome.tier !== outcome.tier
-    ) {
-      const key = { model: outcome.model, upstream: outcome.upstream, tier: outcome.tier, band: 0, wasted: false };
-      last = { outcome, key, text: usageKeyText(key) };
-    }
-    const before = rows.get(last.text);
-    rows.set(last.text, {
-      ...last.key,
-      ...addUsage(before ?? noUsage, outcome.usage),
-      requests: (before?.requests ?? 0) + 1,
-    });
-  }
-  return { counts, usage: [...rows.values()] };
 }

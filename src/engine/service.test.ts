@@ -40,6 +40,11 @@ async function scene(t: TestContext): Promise<Scene> {
   };
 }
 
+/** More than the catalog takes in: these requests lie in a blob. */
+function inBlob(): AsyncGenerator<Uint8Array> {
+  return bodyOf(requestsOf(400));
+}
+
 test('a created batch is known, told to the engine with its spans, and told outside', async (t) => {
   const { service, told, world } = await scene(t);
   const { batch, repeated } = await service.create(
@@ -68,7 +73,7 @@ test('a refused create leaves no blobs, no batch and no word to the engine', asy
   blobs.before = (what) => {
     if (what === 'put') throw new StorageFullError('the blobs');
   };
-  await assert.rejects(service.create(createOf()), StorageFullError);
+  await assert.rejects(service.create(createOf({ body: inBlob() })), StorageFullError);
   assert.deepEqual([told.accepted, blobs.keys(), world.kinds()], [[], [], []]);
   assert.deepEqual(
     (await service.page({ workspaceId: 'wrkspc_a', limit: 10, after: null, before: null }))?.batches,
@@ -136,7 +141,8 @@ test('a cancel is told to the engine once; again, too late or elsewhere it chang
 
 test('only an ended batch is removed, with all its blobs, and its results are gone', async (t) => {
   const { service, blobs, catalog } = await scene(t);
-  const { batch } = await service.create(createOf());
+  const { batch } = await service.create(createOf({ body: inBlob() }));
+  assert.equal(blobs.keys().length, 1);
   assert.equal(await service.remove('wrkspc_a', batch.id), 'unfinished');
   assert.equal(await service.results('wrkspc_a', batch.id), 'unavailable');
   await finish(catalog, batch.id);
@@ -173,9 +179,9 @@ test('a create that its re-send has overtaken becomes the same batch, even after
   blobs.before = async (what) => {
     if (what === 'put' && (puts += 1) === 1) await held.promise;
   };
-  const slow = service.create(createOf({ body: bodyOf(requestsOf(2)) }));
+  const slow = service.create(createOf({ body: inBlob() }));
   await settle();
-  const again = await service.create(createOf({ body: bodyOf(requestsOf(2)), resent: true }));
+  const again = await service.create(createOf({ body: inBlob(), resent: true }));
   await catalog.answered(again.batch.id);
   held.resolve();
   assert.deepEqual(await slow, { batch: again.batch, repeated: true });

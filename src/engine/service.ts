@@ -35,6 +35,8 @@ export function createService(deps: ServiceDeps): Service {
       void catalog
         .answered(batchId)
         .catch((error: unknown) => world.emit({ kind: 'failure', where: 'answered', error, requestId: null })),
+    message: (call) => deps.engine.calls.open(call),
+    countTokens: (call) => deps.engine.calls.counts.count(call),
     retrieve: (workspaceId, batchId) => catalog.batch(workspaceId, batchId),
     page: (query) => catalog.page(query),
     cancel: (workspaceId, batchId) => cancel(deps, workspaceId, batchId),
@@ -44,6 +46,13 @@ export function createService(deps: ServiceDeps): Service {
       if (!batch) return 'unknown';
       return isFinal(batch.state) && batch.archivedAt === null ? openResults({ catalog, blobs, batch }) : 'unavailable';
     },
+    async partialResults(workspaceId, batchId) {
+      const batch = await catalog.batch(workspaceId, batchId);
+      if (!batch) return 'unknown';
+      if (batch.archivedAt !== null) return 'unavailable';
+      return { ...openResults({ catalog, blobs, batch }), complete: isFinal(batch.state) };
+    },
+    watched: (batchId) => deps.engine.watched(batchId),
     ready: deps.readiness,
   };
 }
@@ -86,6 +95,7 @@ async function create(
       bytes,
       durationMs,
       repeated,
+      traceparent: request.traceparent ?? null,
     });
     return { batch, repeated };
   } finally {

@@ -14,6 +14,7 @@ import {
   MemoryBlobs,
   messageResult,
   openCatalog,
+  paramsText,
   requestsOf,
   settle,
   upstreamOf,
@@ -25,7 +26,7 @@ type Scene = {
   blobs: MemoryBlobs;
   world: FakeWorld;
   posted: Input[];
-  accept(): Promise<Batch>;
+  accept(requests?: number): Promise<Batch>;
 };
 
 const lane = 'local\nmodel-a';
@@ -49,10 +50,10 @@ async function scene(t: TestContext): Promise<Scene> {
     onFatal: (error) => assert.fail(String(error)),
   });
   let accepted = 0;
-  const accept = async (): Promise<Batch> => {
+  // More requests than one segment holds: two spans.
+  const accept = async (requests = 1_500): Promise<Batch> => {
     const deps = { catalog, blobs, dialect: createAnthropicDialect(), windowMs: 86_400_000, retentionMs: 86_400_000 };
-    // More requests than one segment holds: two spans.
-    const taken = await intake(deps, createOf({ body: bodyOf(requestsOf(1_500)) }), `msgbatch_${(accepted += 1)}`);
+    const taken = await intake(deps, createOf({ body: bodyOf(requestsOf(requests)) }), `msgbatch_${(accepted += 1)}`);
     return taken.accepted.kind === 'accepted' ? taken.accepted.batch : assert.fail();
   };
   return { spans, catalog, blobs, world, posted, accept };
@@ -88,6 +89,17 @@ test('a batch is discovered with its free spans, and claimed spans are announced
   await claim(subject, batch);
   assert.deepEqual(spansPosted(subject), [1_000, 500]);
   assert.equal(subject.posted.at(-1)?.kind, 'claimed');
+});
+
+test('a small batch is claimed and sent from its row: no blob is read', async (t) => {
+  const subject = await scene(t);
+  const batch = await subject.accept(3);
+  await subject.catalog.claim({ node: 'node-a', batchId: batch.id, model: null, limit: 1, leaseMs: LEASE_MS });
+  const [span] = await subject.spans.adopt();
+  const body = span?.bodies.body(2);
+  assert.ok(body instanceof Uint8Array);
+  assert.equal(Buffer.from(body).toString('utf8'), paramsText());
+  assert.deepEqual([subject.blobs.keys(), subject.blobs.reads], [[], []]);
 });
 
 test('leases are renewed in time, and hold until shortly before they could run out', async (t) => {

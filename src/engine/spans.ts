@@ -1,5 +1,5 @@
 /**
- * The spans this node holds, and the batches it knows: claims and discovery. Only indexes are in memory.
+ * The spans this node holds, and the batches it knows: claims and discovery. Only indexes are in memory, and small batches whole.
  */
 import { SegmentIndex } from '../bytes/segment-index.ts';
 import { isFinal, type Batch } from '../domain/batch.ts';
@@ -11,9 +11,11 @@ import type { Catalog, HeldSpan as HeldRow, Live } from '../ports/catalog.ts';
 import type { World } from '../ports/world.ts';
 import type { Command, Input, LaneId, SpanId } from '../scheduler/messages.ts';
 import type { Upstream } from '../upstreams/upstream.ts';
+import { backlogOf, type Backlog } from './backlog.ts';
 import { Bodies, BodyBudget } from './bodies.ts';
 import { createRun, type BatchRun, type HeldSpan, type Outcome } from './held.ts';
 import { Leases, placeOf } from './leases.ts';
+import { readSegment } from './read-segment.ts';
 
 export type SpansDeps = {
   readonly node: string;
@@ -60,10 +62,8 @@ export class Spans {
     return span;
   }
 
-  pendingRequests(): number {
-    let pending = 0;
-    for (const { batch } of this.#runs.values()) pending += batch.requests - countsTotal(batch.counts);
-    return pending;
+  backlog(): Backlog {
+    return backlogOf(this.#runs.values(), this.#deps.world.clock.wallMs());
   }
 
   /** Spans the catalog says are ours, from before a restart; nothing is told to the scheduler yet. */
@@ -271,11 +271,8 @@ export class Spans {
   async #open(run: BatchRun, row: HeldRow): Promise<HeldSpan> {
     const { segment, lease, done } = row;
     const { blobs } = this.#deps;
-    const bytes = await blobs.get(segment.blob, {
-      start: segment.indexOffset,
-      end: segment.indexOffset + segment.indexBytes,
-    });
-    const index = new SegmentIndex(bytes);
+    const { indexOffset: start, indexBytes } = segment;
+    const index = new SegmentIndex(await readSegment(blobs, segment, { start, end: start + indexBytes }));
     const bodies = new Bodies({ blobs, segment, index, budget: this.#budget });
     let open = 0;
     for (let item = lease.from; item < lease.to; item++) if (!testBit(done, item)) open += 1;

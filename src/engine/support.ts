@@ -1,4 +1,5 @@
 /** What the engine's tests share: a world whose time only the test moves, blobs in memory, a log in memory, held spans. */
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { scratchFolder } from '../../test/support/scratch-folder.ts';
@@ -301,8 +302,8 @@ export function segmentOf(
     return entry;
   });
   const encoded = encodeSegmentIndex(entries);
-  const place = {
-    blob: `wrkspc_a/${batchId}/s-0`,
+  const place: Pick<Segment, 'source' | 'offset' | 'bytes' | 'indexOffset' | 'indexBytes'> = {
+    source: { kind: 'blob', key: `wrkspc_a/${batchId}/s-0` },
     offset,
     bytes,
     indexOffset: offset + bytes,
@@ -312,6 +313,10 @@ export function segmentOf(
     index: new SegmentIndex(encoded),
     segment: { batchId, number, ...place, model: 'model-a', family: null, requests: lengths.length },
   };
+}
+
+export function blobOf({ source }: Pick<Segment, 'source'>): string {
+  return source.kind === 'blob' ? source.key : assert.fail('the segment is inline');
 }
 
 export function outcomeOf(span: HeldSpan, item: number, changes: Partial<Outcome> = {}): Outcome {
@@ -324,6 +329,7 @@ export function outcomeOf(span: HeldSpan, item: number, changes: Partial<Outcome
     usage: null,
     model: 'model-a',
     upstream: 'local',
+    billing: 'own',
     tier: 'standard',
     file: -1,
     ...changes,

@@ -3,13 +3,14 @@
  *
  * It holds no rule: the domain decides, the catalog compares and sets, each method one transaction.
  *  C1  Time is the catalog's: never below the highest value it ever stored, and `createdAt` strictly increases.
- *  C2  A batch appears whole (row, segments, spans, event) in `accept`, or not at all.
+ *  C2  A batch appears whole (row, segments with their inline bytes, spans, event) in `accept`, or not at all.
  *  C3  A request's done bit is set at most once, only in `seal`, only under the current epoch of the lease that covers it.
  *  C4  Counts, usage, chunks and result bytes of a batch change only in `seal`.
  *  C5  A batch ends in the seal that brings its counts to the number of its requests, and nowhere else.
  *  C6  Every transition of a batch inserts one row into `events` (batch, sequence, kind, at) in its own transaction:
  *      'created', 'canceling', 'ended', 'archived', 'deleted'.
  *  C7  Reads by a workspace never show another workspace's batch.
+ *  C8  Inline bytes of segments are gone with the transition that archives or deletes their batch.
  */
 import type { Batch, BatchState, DialectName, Micros, Transition } from '../domain/batch.ts';
 import type { Lease, Segment } from '../domain/segment.ts';

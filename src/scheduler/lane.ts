@@ -16,7 +16,7 @@ import {
   LANE_PROBE_MAX_MS,
 } from '../domain/limits.ts';
 import { Budget } from './budget.ts';
-import type { AttemptId, LaneSettings } from './messages.ts';
+import type { AttemptId, AttemptResult, LaneSettings } from './messages.ts';
 import { Window } from './window.ts';
 
 /** Of a wait the upstream asked for: nodes that were told the same must not come back in the same millisecond. */
@@ -92,15 +92,16 @@ export class Lane {
     if (!same) this.#setBudgets(nowMs);
   }
 
-  maySend(nowMs: number): boolean {
-    if (!this.#hasRoom() || nowMs < this.pausedUntilMs()) return false;
+  /** `reserved` slots of the window are kept for others. */
+  maySend(nowMs: number, reserved = 0): boolean {
+    if (!this.#hasRoom(reserved) || nowMs < this.pausedUntilMs()) return false;
     if (this.#requests !== null && !this.#requests.allows(nowMs)) return false;
     return this.#tokens === null || this.#tokens.allows(nowMs);
   }
 
   /** When it may send again, if time alone stands in the way; null if an end must come first. */
-  maySendAtMs(): number | null {
-    if (!this.#hasRoom()) return null;
+  maySendAtMs(reserved = 0): number | null {
+    if (!this.#hasRoom(reserved)) return null;
     return Math.max(
       this.pausedUntilMs(),
       this.#requests?.allowsAtMs() ?? -Infinity,
@@ -119,6 +120,15 @@ export class Lane {
     return probe;
   }
 
+  /** The attempt's place is free, and its end says something of the upstream. */
+  ended(attempt: SentAttempt, result: AttemptResult, nowMs: number): void {
+    this.freed(attempt);
+    if (result.kind === 'final') this.succeeded(attempt, nowMs);
+    else if (result.kind === 'unpaid' && result.throttled) this.throttled(attempt, result.retryAfterMs, nowMs);
+    else if (result.kind === 'unpaid') this.failed(attempt, nowMs);
+    else if (result.kind === 'perhaps_paid' && result.timeout) this.timedOut(attempt, nowMs);
+  }
+
   /** The attempt's place is free; what it says of the upstream, if anything, is told besides. */
   freed(attempt: SentAttempt): void {
     this.#inFlight -= 1;
@@ -126,8 +136,8 @@ export class Lane {
   }
 
   /** After the sends of a step. */
-  observe(nowMs: number): void {
-    this.#window.observe(this.#inFlight >= this.#window.size && !this.#probing(), nowMs);
+  observe(nowMs: number, reserved = 0): void {
+    this.#window.observe(this.#inFlight + reserved >= this.#window.size && !this.#probing(), nowMs);
   }
 
   succeeded(attempt: SentAttempt, nowMs: number): void {
@@ -194,8 +204,8 @@ export class Lane {
   }
 
   /** While probing, attempts of better days may still hang; they must not keep the probe from going. */
-  #hasRoom(): boolean {
-    if (!this.#probing()) return this.#inFlight < this.#window.size;
+  #hasRoom(reserved: number): boolean {
+    if (!this.#probing()) return this.#inFlight + reserved < this.#window.size;
     return this.#probes === 0 && this.#inFlight < this.#settings.concurrency;
   }
 

@@ -5,6 +5,8 @@ import type { OutcomeKind, RequestError } from '../domain/outcome.ts';
 export type SpanId = number;
 /** A number the scheduler gives to an attempt; never used again in this process. */
 export type AttemptId = number;
+/** A number the engine gives to a synchronous call; never used again in this process. */
+export type SyncId = number;
 /** One upstream and model: `upstream\nmodel`. */
 export type LaneId = string;
 
@@ -25,6 +27,8 @@ export type Input =
       readonly deadlineMs: number;
       readonly remaining: number;
     }
+  /** The share of a workspace has changed. */
+  | { readonly kind: 'weight'; readonly workspaceId: string; readonly weight: number }
   | { readonly kind: 'unclaimed'; readonly batchId: string; readonly lane: LaneId; readonly spans: number }
   /** A span is held. `items` are its requests without an outcome, ascending; `faults[i]` is 1 where items[i] can never be sent. */
   | {
@@ -44,6 +48,18 @@ export type Input =
   /** The deadline has passed (by the catalog's clock): like a cancel, with the outcome `expired`; what is in flight gets the same grace. */
   | { readonly kind: 'expire'; readonly batchId: string; readonly graceMs: number }
   | { readonly kind: 'ended'; readonly attempt: AttemptId; readonly result: AttemptResult }
+  /** A synchronous call: granted a slot before any batch work, or refused (see sync.ts). */
+  | {
+      readonly kind: 'sync';
+      readonly sync: SyncId;
+      readonly lane: LaneId;
+      readonly settings: LaneSettings;
+      readonly workspaceId: string;
+      readonly weight: number;
+      readonly tokens: number;
+    }
+  /** It has ended, or was given up while it waited (`aborted`). */
+  | { readonly kind: 'syncEnded'; readonly sync: SyncId; readonly result: AttemptResult }
   /** What an answer's headers said of the limits left; nulls where they said nothing. */
   | {
       readonly kind: 'headroom';
@@ -91,5 +107,29 @@ export type Command =
       readonly outcome: Exclude<OutcomeKind, 'succeeded'>;
       readonly error: RequestError | null;
     }
+  /** The synchronous call may go. */
+  | { readonly kind: 'grant'; readonly sync: SyncId }
+  /** It may not: too many of its workspace or lane wait, the lane is paused for too long, or the node is draining. */
+  | {
+      readonly kind: 'refuse';
+      readonly sync: SyncId;
+      readonly reason: SyncRefusal;
+      /** How long the lane is known to be paused. */
+      readonly retryAfterMs: number | null;
+    }
   /** Claim spans of this batch and lane; answered by `span` inputs and then `claimed`. */
   | { readonly kind: 'claim'; readonly batchId: string; readonly lane: LaneId; readonly spans: number };
+
+export type SyncRefusal = 'workspace' | 'lane' | 'paused' | 'draining';
+
+export type LaneStats = {
+  readonly lane: LaneId;
+  readonly window: number;
+  readonly inFlight: number;
+  /** Requests held that may go now. */
+  readonly ready: number;
+  /** Requests that wait for the end of their backoff. */
+  readonly delayed: number;
+  readonly pausedUntilMs: number | null;
+  readonly sick: boolean;
+};

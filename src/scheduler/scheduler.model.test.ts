@@ -93,7 +93,10 @@ class Model {
         const lane = lanes.indexOf(command.lane as (typeof lanes)[number]);
         assert.equal(batch.claims[lane], 0, 'S8: two claims out');
         batch.claims[lane] = command.spans;
+        return;
       }
+      default:
+        assert.fail('no synchronous call is asked for here');
     }
   }
 

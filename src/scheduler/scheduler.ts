@@ -16,31 +16,21 @@
  * S7  Workspaces that wait in a lane are served in proportion to their weights, their batches equally; a newcomer is next (see share.ts).
  * S8  At most one claim is out for a batch and lane; one that brought nothing is repeated at a tick, not before.
  * S9  A batch without spans, without any to claim and without a claim on its way is forgotten, and its cancel with it.
- * S10 A step costs nothing per batch or span it does not concern; only a tick looks at all batches.
+ * S10 Synchronous calls go before all of this, by rules of their own (see sync.ts).
+ * S11 A step costs nothing per batch or span it does not concern; only a tick and a changed weight look at all batches.
  */
 import { assert, must } from '../domain/errors.ts';
-import { PERHAPS_PAID_ATTEMPTS_MAX, RETRY_BASE_MS, RETRY_MAX_MS } from '../domain/limits.ts';
+import { PERHAPS_PAID_ATTEMPTS_MAX, RETRY_BASE_MS, RETRY_MAX_MS, SYNC_CONCURRENCY_DEFAULT } from '../domain/limits.ts';
 import type { RequestError } from '../domain/outcome.ts';
 import { Claims } from './claims.ts';
 import { Heap } from './heap.ts';
 import { Lane } from './lane.ts';
-import type { AttemptId, AttemptResult, Command, Input, LaneId, LaneSettings, SpanId } from './messages.ts';
+import type { AttemptId, AttemptResult, Command, Input, LaneId, LaneSettings, LaneStats, SpanId } from './messages.ts';
 import { HeldSpan } from './span.ts';
+import { SyncCalls } from './sync.ts';
 import { addDelayed, addReady, closeIfEmpty, endDelays, newBatch, newLaneWork, openQueue } from './work.ts';
 import { setUrgency, takeRequest, updateUrgency, withdrawSpan } from './work.ts';
 import type { Attempt, Batch, LaneWork, Queue } from './work.ts';
-
-export type LaneStats = {
-  readonly lane: LaneId;
-  readonly window: number;
-  readonly inFlight: number;
-  /** Requests held that may go now. */
-  readonly ready: number;
-  /** Requests that wait for the end of their backoff. */
-  readonly delayed: number;
-  readonly pausedUntilMs: number | null;
-  readonly sick: boolean;
-};
 
 type Held = { readonly span: HeldSpan<Attempt>; readonly queue: Queue };
 type FinishOf = Omit<Extract<Command, { kind: 'finish' }>, 'kind' | 'span'>;
@@ -56,6 +46,7 @@ export class Scheduler {
   readonly #attempts = new Map<AttemptId, Attempt>();
   readonly #graces = new Heap<Batch>((left, right) => left.graceEndMs < right.graceEndMs);
   readonly #claims = new Claims<Queue>();
+  readonly #sync: SyncCalls;
   readonly #pauses = new Set<string>();
   #drained = false;
   #lastAttempt: AttemptId = 0;
@@ -63,8 +54,9 @@ export class Scheduler {
   #nowMs = 0;
   #commands: Command[] = [];
 
-  constructor(options: { chance: () => number }) {
+  constructor(options: { chance: () => number; syncConcurrency?: number | undefined }) {
     this.#chance = options.chance;
+    this.#sync = new SyncCalls({ concurrency: options.syncConcurrency ?? SYNC_CONCURRENCY_DEFAULT });
   }
 
   step(inputs: readonly Input[], nowMs: number): Command[] {
@@ -72,6 +64,7 @@ export class Scheduler {
     this.#commands = [];
     for (const input of inputs) this.#apply(input);
     this.#endGraces();
+    this.#commands.push(...this.#sync.grant(nowMs, () => ++this.#lastAttempt));
     for (const work of this.#working) this.#send(work);
     if (!this.#drained) {
       for (let claim = this.#claims.next(); claim !== null; claim = this.#claims.next()) {
@@ -83,11 +76,12 @@ export class Scheduler {
 
   /** The earliest time at which a step without inputs would do something; null if only an input can. */
   nextDueMs(): number | null {
-    let dueMs = this.#graces.first()?.graceEndMs ?? Infinity;
+    let dueMs = Math.min(this.#graces.first()?.graceEndMs ?? Infinity, this.#sync.dueMs());
     if (!this.#drained && this.#pauses.size === 0) {
       for (const work of this.#working) {
         dueMs = Math.min(dueMs, work.retries.first()?.dueMs ?? Infinity);
-        if (work.shares.size > 0) dueMs = Math.min(dueMs, work.lane.maySendAtMs() ?? Infinity);
+        if (work.shares.size === 0) continue;
+        dueMs = Math.min(dueMs, work.lane.maySendAtMs(this.#sync.reserved(work, this.#nowMs)) ?? Infinity);
       }
     }
     return dueMs === Infinity ? null : dueMs;
@@ -121,9 +115,12 @@ export class Scheduler {
       case 'ended':
         return this.#ended(input);
       case 'lane':
-        return this.#lane(input.lane, input.settings);
+        this.#lane(input.lane, input.settings).kept = true;
+        return;
       case 'batch':
         return this.#batch(input);
+      case 'weight':
+        return this.#weight(input);
       case 'unclaimed':
         return this.#unclaimed(input);
       case 'span':
@@ -136,6 +133,10 @@ export class Scheduler {
         return this.#stop('canceled', input);
       case 'expire':
         return this.#stop('expired', input);
+      case 'sync':
+        return this.#sync.add(this.#lane(input.lane, input.settings), input, this.#nowMs);
+      case 'syncEnded':
+        return this.#sync.ended(input.sync, input.result, this.#nowMs);
       case 'headroom':
         return this.#headroom(input);
       case 'pause':
@@ -146,7 +147,7 @@ export class Scheduler {
         return;
       case 'drain':
         this.#drained = true;
-        return;
+        return this.#sync.drain();
       case 'tick':
         return this.#tick();
     }
@@ -154,10 +155,12 @@ export class Scheduler {
 
   // What may run.
 
-  #lane(id: LaneId, settings: LaneSettings): void {
+  #lane(id: LaneId, settings: LaneSettings): LaneWork {
     const known = this.#lanes.get(id);
-    if (known !== undefined) known.lane.setSettings(settings, this.#nowMs);
-    else this.#lanes.set(id, newLaneWork(id, new Lane(settings, { nowMs: this.#nowMs, chance: this.#chance })));
+    known?.lane.setSettings(settings, this.#nowMs);
+    const work = known ?? newLaneWork(id, new Lane(settings, { nowMs: this.#nowMs, chance: this.#chance }));
+    this.#lanes.set(id, work);
+    return work;
   }
 
   #batch(input: InputOf<'batch'>): void {
@@ -171,6 +174,14 @@ export class Scheduler {
     batch.remaining = input.remaining;
     for (const queue of batch.queues.values()) queue.workspace.weight = input.weight;
     setUrgency(batch, batch.urgent);
+  }
+
+  #weight({ workspaceId, weight }: InputOf<'weight'>): void {
+    for (const batch of this.#batches.values()) if (batch.workspaceId === workspaceId) batch.weight = weight;
+    for (const { workspaces } of this.#lanes.values()) {
+      const workspace = workspaces.get(workspaceId);
+      if (workspace !== undefined) workspace.weight = weight;
+    }
   }
 
   #unclaimed(input: InputOf<'unclaimed'>): void {
@@ -259,10 +270,11 @@ export class Scheduler {
 
   #send(work: LaneWork): void {
     endDelays(work, this.#nowMs);
+    const reserved = this.#sync.reserved(work, this.#nowMs);
     if (!this.#drained && this.#pauses.size === 0) {
-      while (work.shares.size > 0 && work.lane.maySend(this.#nowMs)) this.#sendNext(work);
+      while (work.shares.size > 0 && work.lane.maySend(this.#nowMs, reserved)) this.#sendNext(work);
     }
-    work.lane.observe(this.#nowMs);
+    work.lane.observe(this.#nowMs, reserved);
   }
 
   #sendNext(work: LaneWork): void {
@@ -288,7 +300,7 @@ export class Scheduler {
     const { queue, span, index } = attempt;
     this.#attempts.delete(id);
     span.ended(attempt);
-    this.#tellLane(attempt, result);
+    queue.workspace.lane.lane.ended(attempt, result, this.#nowMs);
     const { stopped } = queue.batch;
     if (result.kind === 'final') {
       queue.batch.completed += 1;
@@ -302,15 +314,6 @@ export class Scheduler {
       this.#retry(attempt, result);
     }
     this.#closeIfDone(queue, span);
-  }
-
-  #tellLane(attempt: Attempt, result: AttemptResult): void {
-    const { lane } = attempt.queue.workspace.lane;
-    lane.freed(attempt);
-    if (result.kind === 'final') lane.succeeded(attempt, this.#nowMs);
-    else if (result.kind === 'unpaid' && result.throttled) lane.throttled(attempt, result.retryAfterMs, this.#nowMs);
-    else if (result.kind === 'unpaid') lane.failed(attempt, this.#nowMs);
-    else if (result.kind === 'perhaps_paid' && result.timeout) lane.timedOut(attempt, this.#nowMs);
   }
 
   /** Full jitter. A throttled request keeps its short backoff: its lane is paused, which is what the upstream asked for. */
@@ -385,5 +388,7 @@ export class Scheduler {
       batch.idle = true;
     }
     this.#claims.tick();
+    // Models are named by callers: a lane that only their calls have made goes when they are done with it.
+    for (const { id, kept } of this.#sync.forgetIdle(this.#nowMs)) if (!kept) this.#lanes.delete(id);
   }
 }

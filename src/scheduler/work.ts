@@ -76,6 +76,8 @@ export type LaneWork = {
   queues: number;
   ready: number;
   delayed: number;
+  /** The engine counts on it; others live as long as synchronous calls use them. */
+  kept: boolean;
 };
 
 export type Batch = HeapEntry & {
@@ -108,6 +110,7 @@ export function newLaneWork(id: LaneId, lane: Lane): LaneWork {
     queues: 0,
     ready: 0,
     delayed: 0,
+    kept: false,
   };
 }
 

@@ -8,11 +8,13 @@ import type { Acceptance, Catalog, HeldSpan, Seal, Sealed } from '../../src/port
 
 export type EventRow = { readonly sequence: number; readonly kind: string; readonly at: number };
 
-/** One empty store. `open` gives views of it, as several processes have them; the other two read what no method of the port shows. */
+/** One empty store. `open` gives views of it, as several processes have them; the others read what no method of the port shows. */
 export type CatalogStore = {
   open(clock: FakeClock): Promise<Catalog>;
   events(batchId: string): Promise<readonly EventRow[]>;
   usage(batchId: string): Promise<readonly UsageRow[]>;
+  /** Of all segments together. */
+  inlineBytes(): Promise<number>;
   /** Closes every view and deletes the store. */
   destroy(): Promise<void>;
 };
@@ -47,7 +49,7 @@ export const leaseMs = 60_000;
 
 let batchesMade = 0;
 
-export type SegmentShape = { readonly requests: number; readonly model?: string };
+export type SegmentShape = { readonly requests: number; readonly model?: string; readonly inline?: Uint8Array };
 
 export function acceptance(
   changes: Partial<Acceptance> = {},
@@ -64,9 +66,9 @@ export function acceptance(
     requests: shapes.reduce((sum, shape) => sum + shape.requests, 0),
     windowMs: 3_600_000,
     retentionMs: 86_400_000,
-    segments: shapes.map(({ requests, model = 'model-a' }, number) => ({
+    segments: shapes.map(({ requests, model = 'model-a', inline }, number) => ({
       number,
-      blob: `wrkspc_a/${id}/segments-0`,
+      source: inline ? { kind: 'inline', bytes: inline } : { kind: 'blob', key: `wrkspc_a/${id}/segments-0` },
       offset: number * 1_000,
       bytes: 900,
       indexOffset: number * 1_000 + 900,
@@ -106,6 +108,7 @@ export function usageRow(changes: Partial<UsageRow> = {}): UsageRow {
   return {
     model: 'model-a',
     upstream: 'local',
+    billing: 'own',
     tier: 'standard',
     band: 0,
     wasted: false,

@@ -5,6 +5,7 @@ import type { HeldSpan } from '../../src/ports/catalog.ts';
 import {
   acceptBatch,
   claimAll,
+  finish,
   leaseMs,
   sealSpan,
   withCatalog,
@@ -83,6 +84,40 @@ export function catalogSpanSuite(subject: CatalogSubject): void {
     assert.deepEqual(await reopened.held('a'), spans);
     assert.deepEqual(await reopened.held('b'), []);
     assert.equal((await sealSpan(reopened, { node: 'a', span: spans[0]! })).kind, 'sealed');
+  });
+
+  check(
+    'C2: inline bytes come back with the spans, claimed or held, byte for byte',
+    async ({ catalog, store, clock }) => {
+      const bytes = (count: number) => Uint8Array.from({ length: count }, (_, at) => at % 256);
+      const shapes = [{ requests: 2, inline: bytes(32_768) }, { requests: 2 }, { requests: 1, inline: bytes(1) }];
+      const { id } = await acceptBatch(catalog, {}, shapes);
+      const spans = await claimAll(catalog, 'a', id);
+      assert.deepEqual(
+        spans.map(({ segment: { source } }) => source),
+        shapes.map(({ inline }) =>
+          inline ? { kind: 'inline', bytes: inline } : { kind: 'blob', key: `wrkspc_a/${id}/segments-0` },
+        ),
+      );
+      await sealSpan(catalog, { node: 'a', span: spans[0]!, items: [1] });
+      await catalog.close();
+      const held = await (await store.open(clock)).held('a');
+      assert.deepEqual(
+        held.map(({ segment }) => segment),
+        spans.map(({ segment }) => segment),
+      );
+    },
+  );
+
+  check('C8: inline bytes go when their batch is archived, and when it is deleted', async ({ catalog, store }) => {
+    const accept = () => acceptBatch(catalog, {}, [{ requests: 1, inline: new Uint8Array(9_000) }]);
+    const [archived, deleted, kept] = [await accept(), await accept(), await accept()];
+    for (const { id } of [archived, deleted, kept]) await finish(catalog, id);
+    assert.equal(await store.inlineBytes(), 27_000);
+    await catalog.transition({ batchId: archived.id, transition: 'archive', from: ['ended'] });
+    assert.equal(await store.inlineBytes(), 18_000);
+    await catalog.transition({ batchId: deleted.id, transition: 'delete', from: ['ended'] });
+    assert.equal(await store.inlineBytes(), 9_000);
   });
 
   check('renewal prolongs every lease and tells of cancel', async ({ catalog, clock }) => {

@@ -84,14 +84,16 @@ function insertBatch(database: Database, acceptance: Acceptance, createdAt: numb
 }
 
 function insertSegment(database: Database, batchId: string, segment: Acceptance['segments'][number]): void {
-  const { number, model, requests } = segment;
+  const { number, model, requests, source } = segment;
   database.run(
-    `insert into segments (batch_id, number, blob, blob_offset, bytes, index_offset, index_bytes, model, family, requests, done)
-     values (:batchId, :number, :blob, :offset, :bytes, :indexOffset, :indexBytes, :model, :family, :requests, :done)`,
+    `insert into segments (batch_id, number, blob, blob_offset, bytes, index_offset, index_bytes, model, family, requests, done,
+       inline)
+     values (:batchId, :number, :blob, :offset, :bytes, :indexOffset, :indexBytes, :model, :family, :requests, :done,
+       :inline)`,
     {
       batchId,
       number,
-      blob: segment.blob,
+      blob: source.kind === 'blob' ? source.key : '',
       offset: segment.offset,
       bytes: segment.bytes,
       indexOffset: segment.indexOffset,
@@ -100,6 +102,7 @@ function insertSegment(database: Database, batchId: string, segment: Acceptance[
       family: segment.family,
       requests,
       done: bitmap(requests),
+      inline: source.kind === 'inline' ? source.bytes : null,
     },
   );
   database.run(

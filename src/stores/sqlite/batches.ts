@@ -61,8 +61,14 @@ export function transition(database: Database, clock: CatalogClock, change: Tran
   if (name === 'archive' && before.archivedAt !== null) return null;
   const at = clock.advance();
   database.run(transitions[name].sql, { batchId, at });
+  if (name === 'archive') eraseInline(database, batchId);
   insertEvent(database, { batchId, kind: transitions[name].event, at });
   return name === 'delete' ? before : findBatch(database, batchId);
+}
+
+/** What the janitor does for blobs: an archived batch keeps its row, not its prompts. */
+function eraseInline(database: Database, batchId: string): void {
+  database.run('update segments set inline = null where batch_id = :batchId and inline is not null', { batchId });
 }
 
 /** The conditions repeat those of the partial indexes word for word, so that each query reads only what is due. */

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { FakeClock, type CatalogStore, type EventRow } from '../../../test/conformance/catalog-fixtures.ts';
 import { catalogSuite } from '../../../test/conformance/catalog.ts';
 import { directorySuite, type DirectoryStore } from '../../../test/conformance/directory.ts';
+import { usagesSuite } from '../../../test/conformance/usages.ts';
 import type { UsageRow } from '../../domain/tally.ts';
 import { openSqliteStores, type SqliteOptions, type SqliteStores } from './stores.ts';
 import { openWorkerStores } from './worker-stores.ts';
@@ -20,6 +21,7 @@ const openers: Readonly<Record<string, Open>> = {
 for (const [name, open] of Object.entries(openers)) {
   catalogSuite({ name, create: () => createStore(open) });
   directorySuite({ name, create: () => createStore(open) });
+  usagesSuite({ name, create: (clock) => createUsages(open, clock) });
 }
 
 const someIds = { organizationId: 'organization', defaultWorkspaceId: 'wrkspc_default' };
@@ -41,13 +43,10 @@ async function createStore(
       opened.push(stores);
       return isClock ? stores.catalog : stores.directory;
     }) as CatalogStore['open'] & DirectoryStore['open'],
-    events: async (batchId) =>
-      look<EventRow>(path, {
-        sql: 'select sequence, kind, at from events where batch_id = ? order by position',
-        batchId,
-      }),
+    events: async (batchId) => look<EventRow>(path, { sql: eventSql, batchId }),
     usage: async (batchId) =>
       look<UsageRow>(path, { sql: usageSql, batchId }).map((row) => ({ ...row, wasted: Boolean(row.wasted) })),
+    inlineBytes: async () => look<{ bytes: number }>(path, { sql: inlineSql })[0]!.bytes,
     destroy: async () => {
       await Promise.all(opened.map((stores) => stores.close()));
       await rm(folder, { recursive: true });
@@ -55,16 +54,30 @@ async function createStore(
   };
 }
 
+async function createUsages(open: Open, clock: FakeClock) {
+  const folder = await mkdtemp(join(tmpdir(), 'nightshift-sqlite-'));
+  const { catalog, usage, close } = await open({ path: join(folder, 'catalog.db'), clock, firstStart: someIds });
+  const destroy = async () => {
+    await close();
+    await rm(folder, { recursive: true });
+  };
+  return { catalog, usage, destroy };
+}
+
+const eventSql = 'select sequence, kind, at from events where batch_id = ? order by position';
+
+const inlineSql = 'select coalesce(sum(length(inline)), 0) as bytes from segments';
+
 const usageSql = `
-  select model, upstream, tier, band, wasted, requests, input_tokens as inputTokens, output_tokens as outputTokens,
+  select model, upstream, billing, tier, band, wasted, requests, input_tokens as inputTokens, output_tokens as outputTokens,
     cache_creation_input_tokens as cacheCreationInputTokens, cache_read_input_tokens as cacheReadInputTokens,
     cache_creation_1h_input_tokens as cacheCreation1hInputTokens
   from usage where batch_id = ?`;
 
-function look<Row extends object>(path: string, { sql, batchId }: { sql: string; batchId: string }): Row[] {
+function look<Row extends object>(path: string, { sql, batchId }: { sql: string; batchId?: string }): Row[] {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    return (database.prepare(sql).all(batchId) as Row[]).map((row) => ({ ...row }));
+    return (database.prepare(sql).all(...(batchId === undefined ? [] : [batchId])) as Row[]).map((row) => ({ ...row }));
   } finally {
     database.close();
   }

@@ -12,6 +12,7 @@ export class Database {
   readonly #path: string;
   readonly #handle: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #isGrouping = false;
 
   constructor(path: string, migrations: readonly Migration[] = ourMigrations) {
     this.#path = path;
@@ -29,8 +30,21 @@ export class Database {
     return this.#transaction('begin immediate', body);
   }
 
+  /** Transactions that share one sync of the disk: each is whole or not at all, and none holds before this returns. */
+  group<T>(body: () => T): T {
+    return this.#transaction('begin immediate', () => {
+      this.#isGrouping = true;
+      try {
+        return body();
+      } finally {
+        this.#isGrouping = false;
+      }
+    });
+  }
+
   /** A transaction a power loss may undo (a kill -9 may not): for what is safe either way and not worth a sync of the disk. */
   writeUnsynced<T>(body: () => T): T {
+    if (this.#isGrouping) return this.write(body);
     this.#handle.exec('pragma synchronous = normal');
     try {
       return this.write(body);
@@ -63,6 +77,7 @@ export class Database {
   }
 
   #transaction<T>(begin: string, body: () => T): T {
+    if (this.#isGrouping) return this.#part(body);
     try {
       this.#handle.exec(begin);
       const result = body();
@@ -71,6 +86,21 @@ export class Database {
     } catch (error) {
       // SQLite has already rolled back after some errors, a full disk among them.
       if (this.#handle.isOpen && this.#handle.isTransaction) this.#handle.exec('rollback');
+      throw isFull(error) ? new StorageFullError(`the catalog ${this.#path}`, error) : error;
+    }
+  }
+
+  /** A transaction inside a group: undone alone, unless SQLite has undone the whole group already. */
+  #part<T>(body: () => T): T {
+    // Begun outside of one, a savepoint would be a transaction of its own, and hold although the group fails.
+    if (!this.#handle.isTransaction) throw new StorageFullError(`the catalog ${this.#path}`);
+    this.#handle.exec('savepoint part');
+    try {
+      const result = body();
+      this.#handle.exec('release part');
+      return result;
+    } catch (error) {
+      if (this.#handle.isTransaction) this.#handle.exec('rollback to part; release part');
       throw isFull(error) ? new StorageFullError(`the catalog ${this.#path}`, error) : error;
     }
   }
@@ -93,6 +123,9 @@ export class Database {
     // A checkpoint holds up the commit it falls on for tens of milliseconds: four times rarer than usual, for 16 MB of log.
     this.#handle.exec('pragma wal_autocheckpoint = 4000');
     this.#handle.exec('pragma foreign_keys = on');
+    // Small batches lie in the catalog, and erased prompts must be gone: what is freed is overwritten. `fast` would leave what filled
+    // pages of its own; the price, writing those pages once more, is paid by archiving and deleting and by no create.
+    this.#handle.exec('pragma secure_delete = on');
     if (this.#pending(migrations).length > 0) this.write(() => this.#migrate(migrations));
   }
 

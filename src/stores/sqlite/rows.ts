@@ -1,5 +1,7 @@
 /** Rows of the catalog and the domain's words for them. */
 import type { Batch, BatchState, DialectName } from '../../domain/batch.ts';
+import { assert } from '../../domain/errors.ts';
+import type { SegmentSource } from '../../domain/segment.ts';
 import type { HeldSpan } from '../../ports/catalog.ts';
 
 export const batchColumns = `
@@ -52,7 +54,7 @@ export function toBatch(row: BatchRow): Batch {
 /** A span joined with its segment, aliased `s` and `g`. */
 export const heldSpanColumns = `
   s.batch_id, s.segment, s.from_item, s.to_item, s.epoch, g.blob, g.blob_offset, g.bytes, g.index_offset, g.index_bytes,
-  g.model, g.family, g.requests, g.done`;
+  g.model, g.family, g.requests, g.done, g.inline`;
 
 export type HeldSpanRow = {
   readonly batch_id: string;
@@ -69,6 +71,7 @@ export type HeldSpanRow = {
   readonly family: string | null;
   readonly requests: number;
   readonly done: Uint8Array;
+  readonly inline: Uint8Array | null;
 };
 
 export function toHeldSpan(batch: Batch, row: HeldSpanRow): HeldSpan {
@@ -78,7 +81,7 @@ export function toHeldSpan(batch: Batch, row: HeldSpanRow): HeldSpan {
     segment: {
       batchId: row.batch_id,
       number: row.segment,
-      blob: row.blob,
+      source: toSource(row),
       offset: row.blob_offset,
       bytes: row.bytes,
       indexOffset: row.index_offset,
@@ -89,4 +92,10 @@ export function toHeldSpan(batch: Batch, row: HeldSpanRow): HeldSpan {
     },
     done: row.done,
   };
+}
+
+function toSource({ blob, inline }: HeldSpanRow): SegmentSource {
+  if (inline !== null) return { kind: 'inline', bytes: inline };
+  assert(blob !== '', 'a segment keeps its bytes as long as it has spans');
+  return { kind: 'blob', key: blob };
 }

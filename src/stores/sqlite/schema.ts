@@ -142,4 +142,96 @@ const first = `
   create index keys_of_workspace on keys (workspace_id);
 `;
 
-export const migrations: readonly Migration[] = [{ version: 1, name: 'first', sql: first }];
+/** A small batch needs no blob: then `blob` is empty and the offsets count in these bytes, until the batch is archived. */
+const inlineSegments = 'alter table segments add column inline blob';
+
+/**
+ * Usage with its day, its owner and its billing, and added up by minute and day for reports. What was counted before is dated by its
+ * batch; whoever did not simulate it is taken for a machine of one's own, whose price is unknown: no money is made up.
+ */
+const datedUsage = `
+  create table dated_usage (
+    batch_id text not null,
+    day integer not null,
+    workspace_id text not null,
+    key_id text not null,
+    model text not null,
+    upstream text not null,
+    billing text not null,
+    tier text not null,
+    band integer not null,
+    wasted integer not null,
+    requests integer not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cache_creation_input_tokens integer not null,
+    cache_read_input_tokens integer not null,
+    cache_creation_1h_input_tokens integer not null,
+    primary key (batch_id, day, model, upstream, billing, tier, band, wasted)
+  ) strict, without rowid;
+  insert into dated_usage
+    select u.batch_id, at.seconds - at.seconds % 86400, coalesce(b.workspace_id, ''), coalesce(b.key_id, ''), u.model, u.upstream,
+      iif(u.upstream = 'simulator', 'simulated', 'own'), u.tier, u.band, u.wasted, u.requests, u.input_tokens, u.output_tokens,
+      u.cache_creation_input_tokens, u.cache_read_input_tokens, u.cache_creation_1h_input_tokens
+    from usage as u left join batches as b on b.id = u.batch_id
+    join (select batch_id, max(at) / 1000000 as seconds from events where kind in ('created', 'ended') group by batch_id) as at
+      on at.batch_id = u.batch_id;
+  drop table usage;
+  alter table dated_usage rename to usage;
+
+  -- Widths of 60 and 86400 seconds: reports never read a batch.
+  create table usage_buckets (
+    seconds integer not null,
+    start integer not null,
+    workspace_id text not null,
+    key_id text not null,
+    model text not null,
+    upstream text not null,
+    billing text not null,
+    tier text not null,
+    band integer not null,
+    wasted integer not null,
+    requests integer not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cache_creation_input_tokens integer not null,
+    cache_read_input_tokens integer not null,
+    cache_creation_1h_input_tokens integer not null,
+    primary key (seconds, start, workspace_id, key_id, model, upstream, billing, tier, band, wasted)
+  ) strict, without rowid;
+  insert into usage_buckets
+    select width.value, day, workspace_id, key_id, model, upstream, billing, tier, band, wasted, sum(requests), sum(input_tokens),
+      sum(output_tokens), sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cache_creation_1h_input_tokens)
+    from usage join json_each('[60, 86400]') as width
+    group by width.value, day, workspace_id, key_id, model, upstream, billing, tier, band, wasted;
+
+  -- Configured prices of upstreams of one's own, in force from a day on; the price is JSON, null where there is none any more.
+  create table own_prices (
+    upstream text not null,
+    day integer not null,
+    price text not null,
+    primary key (upstream, day)
+  ) strict, without rowid;
+`;
+
+/** Keys that were there may do everything, as before; when they were made nobody wrote down. */
+const keysAndScopes = `
+  alter table workspaces add column created_at integer not null default 0;
+  alter table workspaces add column archived_at integer;
+  update workspaces set created_at = cast(unixepoch('subsec') * 1000000 as integer);
+  create unique index workspace_by_name on workspaces (name) where archived_at is null;
+
+  alter table keys add column hint text;
+  alter table keys add column scopes text not null default 'batches messages results:read admin';
+  alter table keys add column created_at integer not null default 0;
+  alter table keys add column expires_at integer;
+  alter table keys add column revoked_at integer;
+  update keys set created_at = cast(unixepoch('subsec') * 1000000 as integer);
+`;
+
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'first', sql: first },
+  { version: 2, name: 'inline segments', sql: inlineSegments },
+  { version: 3, name: 'dated usage', sql: datedUsage },
+  { version: 4, name: 'keys and scopes', sql: keysAndScopes },
+];

@@ -7,7 +7,6 @@ import { isFinal, type Batch } from '../../domain/batch.ts';
 import { assert, must } from '../../domain/errors.ts';
 import { countsTotal } from '../../domain/outcome.ts';
 import type { Lease } from '../../domain/segment.ts';
-import type { UsageRow } from '../../domain/tally.ts';
 import type { Seal, Sealed } from '../../ports/catalog.ts';
 import { findBatch, insertEvent } from './batches.ts';
 import { bitsOverlap, bitsUnion, bitsWithin, countBits } from './bits.ts';
@@ -15,6 +14,7 @@ import { insertChunk } from './chunks.ts';
 import type { CatalogClock } from './clock.ts';
 import type { Database } from './database.ts';
 import { deleteFinishedSpans } from './spans.ts';
+import { addUsage } from './usage.ts';
 
 export function seal(database: Database, clock: CatalogClock, seal: Seal): Sealed {
   const { batchId, tally } = seal;
@@ -25,8 +25,8 @@ export function seal(database: Database, clock: CatalogClock, seal: Seal): Seale
   assert(countsTotal(tally.counts) === items, 'a seal counts exactly the requests whose bits it sets');
   for (const [segment, bits] of done) setDone(database, { batchId, segment, done: bits });
   const sequence = addChunk(database, batch, seal);
-  for (const row of tally.usage) addUsageRow(database, batchId, row);
   const now = clock.advance();
+  addUsage(database, batch, { rows: tally.usage, now });
   const after = addCounts(database, seal);
   return {
     kind: 'sealed',
@@ -107,35 +107,4 @@ function end(database: Database, batch: Batch, now: number): Batch {
   database.run('delete from spans where batch_id = :batchId', { batchId: batch.id });
   insertEvent(database, { batchId: batch.id, kind: 'ended', at: now });
   return { ...batch, state: 'ended', endedAt: now };
-}
-
-function addUsageRow(database: Database, batchId: string, row: UsageRow): void {
-  const { requests, inputTokens, outputTokens, model, upstream, tier, band } = row;
-  database.run(
-    `insert into usage (batch_id, model, upstream, tier, band, wasted, requests, input_tokens, output_tokens,
-       cache_creation_input_tokens, cache_read_input_tokens, cache_creation_1h_input_tokens)
-     values (:batchId, :model, :upstream, :tier, :band, :wasted, :requests, :inputTokens, :outputTokens,
-       :cacheCreation, :cacheRead, :cacheCreation1h)
-     on conflict (batch_id, model, upstream, tier, band, wasted) do update set
-       requests = requests + excluded.requests,
-       input_tokens = input_tokens + excluded.input_tokens,
-       output_tokens = output_tokens + excluded.output_tokens,
-       cache_creation_input_tokens = cache_creation_input_tokens + excluded.cache_creation_input_tokens,
-       cache_read_input_tokens = cache_read_input_tokens + excluded.cache_read_input_tokens,
-       cache_creation_1h_input_tokens = cache_creation_1h_input_tokens + excluded.cache_creation_1h_input_tokens`,
-    {
-      batchId,
-      model,
-      upstream,
-      tier,
-      band,
-      wasted: Number(row.wasted),
-      requests,
-      inputTokens,
-      outputTokens,
-      cacheCreation: row.cacheCreationInputTokens,
-      cacheRead: row.cacheReadInputTokens,
-      cacheCreation1h: row.cacheCreation1hInputTokens,
-    },
-  );
 }

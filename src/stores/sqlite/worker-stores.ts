@@ -1,9 +1,10 @@
-/** Catalog and directory of one file in one worker thread; the same ports, passed over messages. */
+/** Catalog, directory and usage of one file in one worker thread; the same ports, passed over messages. */
 import { getCompileCacheDir } from 'node:module';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Catalog } from '../../ports/catalog.ts';
 import type { Directory } from '../../ports/directory.ts';
+import type { Usages } from '../../ports/usage.ts';
 import { openSqliteStores, type SqliteOptions, type SqliteStores } from './stores.ts';
 import { fromWire } from './wire-error.ts';
 import type { Call, Opened, Reply, WorkerOptions } from './worker.ts';
@@ -41,7 +42,11 @@ export async function openWorkerStores(options: WorkerOptionsOfStores): Promise<
     key: (secretHash) => read(() => reader.directory.key(secretHash)),
     workspace: (id) => read(() => reader.directory.workspace(id)),
   };
-  return { catalog, directory, close };
+  const usage: Usages = {
+    ...remote<Usages>({ thread, store: 'usage' }, usageMethods),
+    ofBatch: (workspaceId, batchId) => read(() => reader.usage.ofBatch(workspaceId, batchId)),
+  };
+  return { catalog, directory, usage, close };
 }
 
 /** A thread does not inherit the compile cache of the process; without it stripping types costs each start a tenth of a second and 35 MB. */
@@ -165,9 +170,19 @@ const directoryMethods: Readonly<Record<keyof Directory, true>> = {
   workspace: true,
   workspaces: true,
   createWorkspace: true,
+  updateWorkspace: true,
+  archiveWorkspace: true,
   key: true,
   keys: true,
   addKey: true,
+  revokeKey: true,
+};
+
+const usageMethods: Readonly<Record<keyof Usages, true>> = {
+  ofBatch: true,
+  report: true,
+  ownPrices: true,
+  keepOwnPrices: true,
 };
 
 type Remote = { readonly thread: StoreThread; readonly store: Call['store'] };
