@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { AppError, StorageFullError } from '../domain/errors.ts';
 import { createApp } from './app.ts';
-import { AUTH, BATCH_ID, SECRET, testBatch, testDeps, type TestFace } from './fake-face.ts';
+import { AUTH, BATCH_ID, SECRET, testBatch, testDeps, testKey, type TestFace } from './fake-face.ts';
 
 const batches = '/v1/messages/batches';
 const other = 'msgbatch_01aaaaaaaaaaaaaaaaaaaaaa';
@@ -39,7 +39,7 @@ test('every authenticated response tells request, organization, workspace, budge
   assert.equal(headers.get('anthropic-ratelimit-requests-limit'), '600');
   assert.equal(headers.get('anthropic-ratelimit-requests-remaining'), '599');
   assert.match(headers.get('anthropic-ratelimit-requests-reset') ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-  assert.equal(headers.get('nightshift-capabilities'), 'idempotency, range');
+  assert.equal(headers.get('nightshift-capabilities'), 'idempotency, live-counts, partial-results, range');
 });
 
 test('no credential, a bad key and a bad bearer token each get their official words', async () => {
@@ -84,7 +84,7 @@ test('a good key is looked up once a second, a bad one each time', async () => {
   deps.directory.known.clear();
   assert.equal((await get(SECRET)).status, 401);
   assert.equal((await get('new')).status, 401);
-  deps.directory.known.set(createHash('sha256').update('new').digest('hex'), { id: 'k', workspaceId: 'w', name: 'n' });
+  deps.directory.known.set(createHash('sha256').update('new').digest('hex'), { ...testKey, id: 'k', workspaceId: 'w' });
   assert.equal((await get('new')).status, 200);
 });
 
@@ -324,6 +324,8 @@ test('one http event a request, by route and without ids', async () => {
       durationMs: 0,
       requestId: response.headers.get('request-id'),
       workspaceId: 'wrkspc_01a',
+      client: null,
+      code: 'not_found',
     },
   );
 });

@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts';
 import { isFinal } from '../domain/batch.ts';
 import { isBatchId } from '../domain/id.ts';
 import { POLL_AFTER_SECONDS } from '../domain/limits.ts';
-import { batchNotFound, renderBatch, type AdmittedCall, type HttpDeps } from './call.ts';
+import { batchNotFound, renderBatch, wantsLiveCounts, type AdmittedCall, type HttpDeps } from './call.ts';
 import { readPageQuery, unknownCursor } from './list.ts';
 import { jsonReply, type Reply } from './respond.ts';
 
@@ -11,6 +11,7 @@ export async function retrieveBatch(deps: HttpDeps, call: AdmittedCall): Promise
   const batch = await deps.service.retrieve(call.account.workspaceId, knownShape(call.batchId));
   if (batch === null) throw batchNotFound(call.batchId);
   const headers = isFinal(batch.state) ? {} : { 'retry-after': String(POLL_AFTER_SECONDS) };
+  if (!isFinal(batch.state) && wantsLiveCounts(deps, call)) deps.service.watched(batch.id);
   return jsonReply(renderBatch(deps, call, batch), { headers });
 }
 

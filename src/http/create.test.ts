@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { createApp } from './app.ts';
 import { AUTH, BATCH_ID, testDeps, type TestFace } from './fake-face.ts';
+import { readTraceparent } from './headers.ts';
 
 type ErrorBody = { error: { type: string; message: string; details?: { error_code: string } } };
 
 function create(
   deps: TestFace,
-  init: { headers?: Record<string, string>; body?: string | ReadableStream } = {},
+  init: { headers?: Record<string, string>; body?: string | Uint8Array<ArrayBuffer> | ReadableStream } = {},
 ): Promise<Response> {
   const headers = { ...AUTH, ...init.headers };
   const options = { method: 'POST', headers, body: init.body ?? '{}', duplex: 'half' } as RequestInit;
@@ -22,7 +24,8 @@ test('the body reaches the engine byte for byte, with everything the headers say
       'anthropic-version': '2026-10-21',
       'anthropic-beta': 'b-1,a-1, b-1,, message-batches-2024-09-24',
       'x-stainless-retry-count': '1',
-      'idempotency-key': 'key-1',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        'idempotency-key': 'key-1',
     },
     body: '{"requests":[]}\n',
   });
@@ -40,6 +43,7 @@ test('the body reaches the engine byte for byte, with everything the headers say
     format: 'json',
     resent: true,
     idempotencyKey: 'key-1',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   });
   assert.deepEqual(deps.service.answeredIds, [BATCH_ID]);
 });
@@ -68,14 +72,52 @@ test('a first attempt is not a re-send', async () => {
   }
 });
 
-test('a compressed body is refused by its error code; identity is fine', async () => {
+test('a compressed body reaches the engine as it was before; what cannot be decoded is refused by its error code', async () => {
   const deps = testDeps();
-  assert.equal((await create(deps, { headers: { 'content-encoding': 'identity' } })).status, 200);
-  const response = await create(deps, { headers: { 'content-encoding': 'gzip' } });
-  assert.equal(response.status, 400);
-  const { error } = (await response.json()) as ErrorBody;
-  assert.equal(error.type, 'invalid_request_error');
-  assert.deepEqual(error.details, { error_code: 'request_body_encoding_unsupported' });
+  for (const [encoding, body] of [
+    ['identity', Buffer.from('{"requests":[]}')],
+    ['gzip', gzipSync('{"requests":[]}')],
+    ['zstd', zstdCompressSync('{"requests":[]}')],
+  ] as const) {
+    const response = await create(deps, { headers: { 'content-encoding': encoding }, body: new Uint8Array(body) });
+    assert.equal(response.status, 200);
+    assert.equal(Buffer.from(deps.service.created.at(-1)?.bytes ?? []).toString(), '{"requests":[]}');
+  }
+  for (const [encoding, code] of [
+    ['br', 'request_body_encoding_unsupported'],
+    ['gzip, gzip', 'request_body_encoding_unsupported'],
+    ['gzip', 'request_body_encoding_invalid'],
+  ] as const) {
+    const response = await create(deps, { headers: { 'content-encoding': encoding }, body: 'not compressed' });
+    assert.equal(response.status, 400);
+    assert.equal(response.headers.get('accept-encoding'), code.endsWith('unsupported') ? 'gzip, zstd' : null);
+    const { error } = (await response.json()) as ErrorBody;
+    assert.equal(error.type, 'invalid_request_error');
+    assert.deepEqual(error.details, { error_code: code });
+  }
+});
+
+test('a compressed body is bounded twice: as it comes, and as it was', async () => {
+  const bounds = { bytesMax: 1_000, idleMs: 30_000, progressBytesMin: 1 };
+  const bomb = await create(testDeps({ upload: bounds }), {
+    headers: { 'content-encoding': 'zstd' },
+    body: new Uint8Array(zstdCompressSync(Buffer.alloc(100_000))),
+  });
+  assert.equal(bomb.status, 413);
+  const { error } = (await bomb.json()) as ErrorBody;
+  assert.equal(error.type, 'request_too_large');
+  assert.deepEqual(error.details, { error_code: 'request_body_too_large_after_decoding' });
+  const headers = { 'content-encoding': 'zstd', 'content-length': '1001' };
+  assert.equal((await create(testDeps({ upload: bounds }), { headers, body: 'x'.repeat(1_001) })).status, 413);
+});
+
+test('the idle time of a compressed body is that of the bytes that come', async () => {
+  const deps = testDeps({ upload: { bytesMax: 100_000, idleMs: 5, progressBytesMin: 10 } });
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(gzipSync('{').subarray(0, 5)),
+  });
+  const response = await create(deps, { headers: { 'content-encoding': 'gzip' }, body });
+  assert.equal(response.status, 408);
 });
 
 test('an idempotency key has 1 to 255 visible ASCII characters', async () => {
@@ -131,4 +173,22 @@ test('the time the engine takes is not held against the client', async () => {
   const parts = [1, 2, 3].map((size) => new Uint8Array(size));
   const response = await create(deps, { body: ReadableStream.from(parts) as ReadableStream });
   assert.equal(response.status, 200);
+});
+
+test('a trace that is none is ignored', () => {
+  const read = (traceparent: string) => readTraceparent(new Headers({ traceparent }));
+  const [trace, span] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+  assert.equal(read(`00-${trace}-${span}-00`), `00-${trace}-${span}-00`);
+  assert.equal(read(`01-${trace}-${span}-01-more`), `01-${trace}-${span}-01`);
+  const none = [
+    '',
+    'nonsense',
+    `00-${trace}-${span}`,
+    `00-${trace}-${span}-01-more`,
+    `ff-${trace}-${span}-01`,
+    `00-${'0'.repeat(32)}-${span}-01`,
+    `00-${trace}-${'0'.repeat(16)}-01`,
+    `00-${trace.toUpperCase()}-${span}-01`,
+  ];
+  for (const value of none) assert.equal(read(value), null, value);
 });

@@ -1,7 +1,8 @@
 /** Creating a batch: the body goes to the engine as it arrives. */
 import { BODY_BYTES_MAX, UPLOAD_IDLE_MS, UPLOAD_PROGRESS_BYTES_MIN } from '../domain/limits.ts';
 import { renderBatch, type AdmittedCall, type HttpDeps } from './call.ts';
-import { isResent, readBetas, readFormat, readIdempotencyKey, requirePlainEncoding } from './headers.ts';
+import { decodedBody, readBodyEncoding } from './decoded-body.ts';
+import { isResent, readBetas, readFormat, readIdempotencyKey, readTraceparent } from './headers.ts';
 import { jsonReply, type Reply } from './respond.ts';
 import { bodySource, readUpload, tooLargeError, type UploadBounds } from './upload.ts';
 
@@ -14,7 +15,7 @@ const defaultBounds: UploadBounds = {
 export async function createBatch(deps: HttpDeps, call: AdmittedCall): Promise<Reply> {
   const { headers, signal } = call.request;
   const bounds = deps.upload ?? defaultBounds;
-  requirePlainEncoding(headers);
+  const encoding = readBodyEncoding(headers);
   const idempotencyKey = readIdempotencyKey(headers);
   if (Number(headers.get('content-length') ?? '0') > bounds.bytesMax) throw tooLargeError();
   const { batch } = await deps.service.create({
@@ -22,15 +23,15 @@ export async function createBatch(deps: HttpDeps, call: AdmittedCall): Promise<R
     keyId: call.account.keyId,
     version: call.apiVersion,
     betas: readBetas(headers),
-    body: readUpload({
-      source: bodySource(call),
-      received: call.received,
-      bounds,
-      world: deps.world,
+    body: decodedBody({
+      encoding,
+      source: readUpload({ source: bodySource(call), received: call.received, bounds, world: deps.world }),
+      bytesMax: bounds.bytesMax,
     }),
     format: readFormat(headers),
     resent: isResent(headers),
     idempotencyKey,
+    traceparent: readTraceparent(headers),
     signal,
   });
   whenWritten(call, () => deps.service.answered(batch.id));

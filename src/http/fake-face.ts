@@ -1,10 +1,12 @@
 /** For tests of the face: a world on real timers, a directory with one key, a service that remembers, a small dialect. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Batch } from '../domain/batch.ts';
+import { scopes } from '../domain/key.ts';
 import { noCounts } from '../domain/outcome.ts';
 import type { Dialect } from '../dialects/dialect.ts';
-import type { CreateBatch, Results, Service } from '../engine/contract.ts';
+import type { CreateBatch, MessageCall, Results, Service } from '../engine/contract.ts';
 import type { Directory, Key } from '../ports/directory.ts';
+import type { Usages } from '../ports/usage.ts';
 import type { World } from '../ports/world.ts';
 import type { NightshiftEvent } from '../telemetry/events.ts';
 import type { HttpDeps } from './call.ts';
@@ -13,15 +15,24 @@ export const SECRET = 'sk-test-secret';
 export const BATCH_ID = 'msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d';
 export const AUTH = { 'x-api-key': SECRET, 'anthropic-version': '2023-06-01' } as const;
 
-const key: Key = { id: 'apikey_01a', workspaceId: 'wrkspc_01a', name: 'first' };
+export const testKey: Key = {
+  id: 'apikey_01a',
+  workspaceId: 'wrkspc_01a',
+  name: 'first',
+  hint: null,
+  scopes,
+  createdAt: 0,
+  expiresAt: null,
+  revokedAt: null,
+};
 
 export function testBatch(changes: Partial<Batch> = {}): Batch {
   const createdAt = Date.UTC(2026, 10, 20, 10) * 1_000;
   const day = 86_400_000_000;
   return {
     id: BATCH_ID,
-    workspaceId: key.workspaceId,
-    keyId: key.id,
+    workspaceId: testKey.workspaceId,
+    keyId: testKey.id,
     dialect: 'anthropic',
     version: '2023-06-01',
     betas: [],
@@ -41,19 +52,22 @@ export function testBatch(changes: Partial<Batch> = {}): Batch {
 
 export class FakeDirectory implements Directory {
   lookups = 0;
-  known = new Map<string, Key>([[createHash('sha256').update(SECRET).digest('hex'), key]]);
+  known = new Map<string, Key>([[createHash('sha256').update(SECRET).digest('hex'), testKey]]);
 
   organizationId = async (): Promise<string> => '7f3b1c1e-0000-4000-8000-000000000001';
   key = async (hash: string): Promise<Key | null> => {
     this.lookups++;
     return this.known.get(hash) ?? null;
   };
-  defaultWorkspace = unused;
-  workspace = unused;
-  workspaces = unused;
+  defaultWorkspace: Directory['defaultWorkspace'] = unused;
+  workspace: Directory['workspace'] = unused;
+  workspaces: Directory['workspaces'] = unused;
   createWorkspace = unused;
-  keys = unused;
+  updateWorkspace = unused;
+  archiveWorkspace = unused;
+  keys: Directory['keys'] = unused;
   addKey = unused;
+  revokeKey = unused;
 }
 
 /** Every method can be replaced by a test. */
@@ -68,11 +82,20 @@ export class FakeService implements Service {
     return { batch: testBatch(), repeated: false };
   };
   answered: Service['answered'] = (id) => void this.answeredIds.push(id);
+  messages: MessageCall[] = [];
+  message: Service['message'] = async (call) => {
+    this.messages.push(call);
+    return { status: 200, headers: {}, body: Buffer.from('{"type":"message"}') };
+  };
+  countTokens: Service['countTokens'] = async () => null;
   retrieve: Service['retrieve'] = async () => testBatch();
   page: Service['page'] = async () => ({ batches: [testBatch()], hasMore: false });
   cancel: Service['cancel'] = async () => testBatch({ state: 'canceling' });
   remove: Service['remove'] = async () => 'removed';
   results: Service['results'] = async () => 'unavailable';
+  partialResults: Service['partialResults'] = async () => 'unavailable';
+  watchedIds: string[] = [];
+  watched: Service['watched'] = (id) => void this.watchedIds.push(id);
   ready: Service['ready'] = () => ({ ready: true, reason: null });
 }
 
@@ -127,6 +150,13 @@ export class TestWorld implements World {
   }
 }
 
+const noUsages: Usages = {
+  ofBatch: async () => [],
+  report: async () => [],
+  ownPrices: async () => [],
+  keepOwnPrices: unused,
+};
+
 const smallDialect = {
   name: 'anthropic',
   renderBatch: (batch: Batch, { baseUrl }: { baseUrl: string }) => ({
@@ -147,10 +177,14 @@ export function testDeps(changes: Partial<HttpDeps> = {}): TestFace {
   return {
     service: new FakeService(),
     directory: new FakeDirectory(),
+    usage: noUsages,
     dialect: smallDialect,
     world: new TestWorld(),
     version: '0.0.0-test',
+    models: { names: async () => ['claude-haiku-4-5-20251001', 'qwen3:8b'], isMapped: () => false },
     publicUrl: null,
+    trustedProxies: 0,
+    corsOrigins: [],
     httpRequestsPerMinute: 600,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
     ...changes,

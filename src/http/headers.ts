@@ -13,6 +13,16 @@ export function readVersion(headers: Headers): string {
   return version;
 }
 
+/** Two would be read one way by a proxy and another way here. Names and values take turns. */
+export function requireOneHost(rawHeaders: readonly string[]): void {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) throw new AppError('invalid_request', 'host: header is given more than once');
+}
+
 /** A comma list, possibly from repeated headers: in order, each once. Any value is accepted, as new betas appear every month. */
 export function readBetas(headers: Headers): readonly string[] {
   const names = (headers.get('anthropic-beta') ?? '').split(',').map((name) => name.trim());
@@ -27,12 +37,12 @@ export function readFormat(headers: Headers): 'json' | 'lines' {
   return lineTypes.has(type) ? 'lines' : 'json';
 }
 
-export function requirePlainEncoding(headers: Headers): void {
-  const encoding = headers.get('content-encoding')?.trim().toLowerCase();
-  if (!encoding || encoding === 'identity') return;
-  throw new AppError('body_encoding_unsupported', `content-encoding: "${encoding}" is not supported`, {
-    detail: 'request_body_encoding_unsupported',
-  });
+/** Null when the call does not say. */
+export function readLiveCounts(headers: Headers): boolean | null {
+  const value = headers.get('nightshift-live-counts')?.trim();
+  if (value === undefined) return null;
+  if (value === '1' || value === '0') return value === '1';
+  throw new AppError('invalid_request', 'nightshift-live-counts: must be 0 or 1');
 }
 
 /** Every SDK counts its retries here; 0 is a first attempt. */
@@ -50,4 +60,15 @@ export function readIdempotencyKey(headers: Headers): string | null {
     'invalid_request',
     `idempotency-key: must be 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters`,
   );
+}
+
+/** Version, trace, span and flags. */
+const TRACEPARENT_LENGTH = 55;
+const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
+
+/** W3C Trace Context: whoever sends what is none has no trace, and no error either. Versions to come may have more parts. */
+export function readTraceparent(headers: Headers): string | null {
+  const value = headers.get('traceparent')?.trim() ?? '';
+  if (!traceparentPattern.test(value) || (value.startsWith('00') && value.length > TRACEPARENT_LENGTH)) return null;
+  return value.slice(0, TRACEPARENT_LENGTH);
 }

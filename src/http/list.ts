@@ -17,7 +17,7 @@ export function unknownCursor(query: PageQuery): AppError {
   return query.after === null ? cursorError('before_id', query.before ?? '') : cursorError('after_id', query.after);
 }
 
-function readLimit(parameters: URLSearchParams): number {
+export function readLimit(parameters: URLSearchParams): number {
   const text = parameters.getAll('limit').at(-1);
   if (text === undefined) return LIST_LIMIT_DEFAULT;
   if (!/^\s*[+-]?\d+\s*$/.test(text)) {

@@ -1,5 +1,5 @@
 /** Answers: the reply a handler gives, the error envelope, and the headers every response carries. */
-import { AppError, errorCatalogue, StorageFullError } from '../domain/errors.ts';
+import { AppError, errorCatalogue, StorageFullError, type ErrorCode } from '../domain/errors.ts';
 import { STORAGE_FULL_RETRY_SECONDS } from '../domain/limits.ts';
 import type { Clock } from '../ports/world.ts';
 import type { Account } from './auth.ts';
@@ -8,10 +8,12 @@ import type { RateState } from './rate-limit.ts';
 export type Reply = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | ReadableStream<Uint8Array> | null;
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
+  /** Of the error catalogue, where it tells an error: for the telemetry, which knows no bodies. */
+  readonly code?: ErrorCode;
 };
 
-export const CAPABILITIES = 'idempotency, range';
+export const CAPABILITIES = 'idempotency, live-counts, partial-results, range';
 
 export function jsonReply(value: object, options: { status?: number; headers?: Record<string, string> } = {}): Reply {
   return {
@@ -25,7 +27,7 @@ export function errorReply(error: AppError, requestId: string): Reply {
   const { status, type } = errorCatalogue[error.code];
   const details = error.detail === null ? {} : { details: { error_code: error.detail } };
   const envelope = { type: 'error', error: { type, message: error.message, ...details }, request_id: requestId };
-  return jsonReply(envelope, { status, headers: { ...error.headers } });
+  return { ...jsonReply(envelope, { status, headers: { ...error.headers } }), code: error.code };
 }
 
 /** What the caller is told of any error; null for one that is nobody's business but ours. */
@@ -44,10 +46,11 @@ export function internalError(): AppError {
   return new AppError('internal', 'Internal server error');
 }
 
-export function accountHeaders(account: Account): Record<string, string> {
+/** Calls on the whole organization belong to no workspace. */
+export function accountHeaders(account: Account, path: string): Record<string, string> {
   return {
     'anthropic-organization-id': account.organizationId,
-    'anthropic-workspace-id': account.workspaceId,
+    ...(path.startsWith('/v1/organizations/') ? {} : { 'anthropic-workspace-id': account.workspaceId }),
   };
 }
 

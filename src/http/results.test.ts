@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { createApp } from './app.ts';
 import { AUTH, BATCH_ID, testBatch, testDeps, textResults, type TestFace } from './fake-face.ts';
 
@@ -103,4 +104,39 @@ test('a reading that fails or comes short breaks the download off and is told', 
     await assert.rejects(response.text());
     assert.equal((await deps.world.event('failure')).where, 'http/results');
   }
+});
+
+test('a caller that takes compressed bytes gets the whole of them, with a validator of their own', async () => {
+  for (const [encoding, inflate] of [
+    ['gzip', gunzipSync],
+    ['zstd', zstdDecompressSync],
+  ] as const) {
+    const response = await get(faceWithResults(), { 'accept-encoding': encoding });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('content-encoding'), encoding);
+    assert.equal(response.headers.get('etag'), `"e1-${encoding}"`);
+    assert.equal(response.headers.get('vary'), 'accept-encoding');
+    assert.equal(response.headers.get('content-length'), null);
+    assert.equal(response.headers.get('accept-ranges'), null);
+    assert.equal(inflate(await response.bytes()).toString(), text);
+
+    const again = await get(faceWithResults(), { 'accept-encoding': encoding, 'if-none-match': `"e1-${encoding}"` });
+    assert.deepEqual([again.status, again.headers.get('etag')], [304, `"e1-${encoding}"`]);
+    const other = await get(faceWithResults(), { 'accept-encoding': encoding, 'if-none-match': '"e1"' });
+    assert.equal(other.status, 200);
+    const head = await get(faceWithResults(), { 'accept-encoding': encoding }, 'HEAD');
+    assert.deepEqual([head.headers.get('content-encoding'), head.headers.get('etag')], [encoding, `"e1-${encoding}"`]);
+  }
+  assert.equal((await get(faceWithResults())).headers.get('vary'), 'accept-encoding');
+});
+
+test('a part is one of the plain bytes, whatever else the caller takes', async () => {
+  const headers = { 'accept-encoding': 'gzip', range: 'bytes=18-' };
+  const part = await get(faceWithResults(), headers);
+  assert.deepEqual([part.status, part.headers.get('content-encoding')], [206, null]);
+  assert.equal(await part.text(), text.slice(18));
+  // What it has are bytes of the compressed answer: those cannot be gone on with.
+  const whole = await get(faceWithResults(), { ...headers, 'if-range': '"e1-gzip"' });
+  assert.deepEqual([whole.status, whole.headers.get('content-encoding')], [200, null]);
+  assert.equal(await whole.text(), text);
 });

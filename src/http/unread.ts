@@ -44,7 +44,7 @@ function lingering(reply: Reply, { incoming, timers }: UnreadOptions): Reply {
     { highWaterMark: 0 },
   );
   const headers = { ...reply.headers, connection: 'close', 'content-length': String(bytes.byteLength) };
-  return { status: reply.status, headers, body };
+  return { ...reply, headers, body };
 }
 
 /** The body has ended, the client has gone, or it had time enough. */
