@@ -39,8 +39,16 @@ export class Client {
     return this.createFrom(bodyBlocks(rows), bodyLength(rows));
   }
 
-  async createFrom(blocks: Iterable<Buffer>, length: number): Promise<Batch> {
-    const headers = { 'content-type': 'application/json', 'content-length': String(length) };
+  createFrom(blocks: Iterable<Buffer>, length: number): Promise<Batch> {
+    return this.createEncoded({ blocks, length, encoding: 'identity' });
+  }
+
+  async createEncoded({ blocks, length, encoding }: Encoded): Promise<Batch> {
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': String(length),
+      ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
+    };
     return JSON.parse(
       await this.#text({ method: 'POST', path: '/v1/messages/batches', headers, body: blocks }),
     ) as Batch;
@@ -76,6 +84,10 @@ export class Client {
     return (await this.#request({ method: 'GET', path })).body as AsyncIterable<Buffer>;
   }
 
+  async get(path: string): Promise<string> {
+    return this.#text({ method: 'GET', path });
+  }
+
   async ready(): Promise<void> {
     await this.#text({ method: 'GET', path: '/readyz' });
   }
@@ -95,6 +107,8 @@ export class Client {
     throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${await answer.body.text()}`);
   }
 }
+
+type Encoded = { readonly blocks: Iterable<Buffer>; readonly length: number; readonly encoding: string };
 
 /** undici sends any iterable of buffers, though its types name only some of them. */
 type Sent = {

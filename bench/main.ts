@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { inspect, parseArgs } from 'node:util';
 import type { Bench, Figures } from './bench.ts';
 import { summaryOf } from './bench.ts';
+import { compressed } from './cases/compressed.ts';
 import { create } from './cases/create.ts';
 import { download } from './cases/download.ts';
 import { fairness } from './cases/fairness.ts';
@@ -13,9 +14,12 @@ import { faults } from './cases/faults.ts';
 import { foreground } from './cases/foreground.ts';
 import { inFlight } from './cases/in-flight.ts';
 import { latency } from './cases/latency.ts';
+import { messages } from './cases/messages.ts';
 import { queue } from './cases/queue.ts';
 import { rate } from './cases/rate.ts';
 import { recovery } from './cases/recovery.ts';
+import { translation } from './cases/translation.ts';
+import { usage } from './cases/usage.ts';
 import { markdown, resultLines, verdict } from './report.ts';
 import type { Origin, Recorded } from './report.ts';
 
@@ -30,6 +34,10 @@ const benches: readonly Bench[] = [
   foreground,
   recovery,
   queue,
+  messages,
+  translation,
+  compressed,
+  usage,
 ];
 
 const RUNS_DEFAULT = 5;

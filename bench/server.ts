@@ -11,6 +11,8 @@ export type ServerOptions = {
   readonly upstreamUrl: string;
   readonly concurrency: number;
   readonly folder: string;
+  /** Further flags, or others than the usual. */
+  readonly flags?: Readonly<Record<string, string>>;
 };
 
 export const API_KEY = 'sk-nightshift-bench';
@@ -63,7 +65,7 @@ export async function startServer(resources: AsyncDisposableStack, options: Serv
     '--log-level': 'warn',
   };
   const startedAtMs = performance.now();
-  const child = spawn(process.execPath, [COMMAND, 'serve', ...Object.entries({ ...flags, ...bounds }).flat()], {
+  const child = spawn(process.execPath, [COMMAND, 'serve', ...Object.entries({ ...flags, ...bounds, ...options.flags }).flat()], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NIGHTSHIFT_API_KEY: API_KEY },
   });

@@ -69,6 +69,16 @@ describe('values', () => {
     assert.equal(config.upstreams[0].simulator.latencyMs, 29 * 86_400_000);
   });
 
+  test('a switch is on by its flag alone, and off or on by its word', () => {
+    assert.equal(read({}).liveCounts, false);
+    assert.equal(read({ argv: '--live-counts' }).liveCounts, true);
+    const config = read({ argv: '--live-counts --port 3' });
+    assert.deepEqual([config.liveCounts, config.port], [true, 3]);
+    assert.equal(read({ argv: '--live-counts off', env: { NIGHTSHIFT_LIVE_COUNTS: 'on' } }).liveCounts, false);
+    assert.equal(read({ file: { server: { liveCounts: true } } }).liveCounts, true);
+    refused({ argv: '--live-counts maybe' }, /^--live-counts: "maybe" is not accepted$/, /on or off/);
+  });
+
   test('bad ones are refused, with their place and what is accepted', () => {
     refused({ argv: '--port 70000' }, /^--port: "70000" is not accepted$/, /whole number from 0 to 65535/);
     refused({ env: { NIGHTSHIFT_WINDOW: '24' } }, /^NIGHTSHIFT_WINDOW: "24"/, /24h/);
@@ -79,6 +89,22 @@ describe('values', () => {
     );
     refused({ argv: '--public-url ftp://x' }, /^--public-url/);
     refused({ argv: '--window 0' }, /^--window/, /at least 1ms/);
+  });
+
+  test('proxies and origins are trusted only when named', () => {
+    assert.deepEqual([read({}).trustedProxies, read({}).corsOrigins], [0, []]);
+    const proxies = (argv: string): number => read({ argv }).trustedProxies;
+    assert.deepEqual(['--trust-proxy', '--trust-proxy off', '--trust-proxy 2'].map(proxies), [1, 0, 2]);
+    refused({ argv: '--trust-proxy 10.0.0.1' }, /^--trust-proxy: "10.0.0.1" is not accepted$/, /on for one proxy/);
+    const origins = read({ argv: '--cors-origin https://a.example,http://localhost:3000' }).corsOrigins;
+    assert.deepEqual(origins, ['https://a.example', 'http://localhost:3000']);
+    assert.deepEqual(read({ file: { server: { corsOrigin: ['HTTPS://A.example/', '*'] } } }).corsOrigins, [
+      'https://a.example',
+      '*',
+    ]);
+    for (const word of ['a.example', 'https://a.example/path', 'null', 'file:///x', 'https://a.example,']) {
+      refused({ argv: `--cors-origin ${word}` }, /^--cors-origin: /, /origins like/);
+    }
   });
 
   test('the log is pretty at a terminal, json elsewhere, and coloured unless NO_COLOR says no', () => {
@@ -191,10 +217,12 @@ describe('upstreams', () => {
         name: 'upstream',
         protocol: 'anthropic',
         url: 'http://127.0.0.1:11434',
-        simulator: { latencyMs: 0, seed: 1 },
+        profile: 'auto',
+        simulator: { latencyMs: 0, seed: 1, profile: 'steady', models: null },
         apiKey: null,
         apiKeyEnv: 'NIGHTSHIFT_UPSTREAM_API_KEY',
         billing: 'own',
+        prices: null,
         concurrency: 4,
         requestsPerMinute: 60,
         tokensPerMinute: 1_000,
@@ -203,12 +231,28 @@ describe('upstreams', () => {
     assert.deepEqual(models, [{ pattern: '*', upstream: 'upstream', model: 'qwen3:8b' }]);
   });
 
-  test('that cannot be are explained', () => {
-    refused(
-      { argv: '--upstream openai:http://h/v1' },
-      /--upstream: the protocol openai is not built yet/,
-      /anthropic:/,
+  test('that speak chat completions take /v1 or leave it, and say what kind they are', () => {
+    for (const url of ['http://h:8000', 'http://h:8000/v1', 'http://h:8000/v1/']) {
+      const [upstream] = read({ argv: `--upstream openai:${url} --upstream-profile vllm` }).upstreams;
+      assert.deepEqual(
+        [upstream.protocol, upstream.url, upstream.profile, upstream.billing],
+        ['openai', 'http://h:8000', 'vllm', 'own'],
+      );
+    }
+    const paid = { protocol: 'openai', url: 'https://api.openai.com/v1' };
+    const local = { protocol: 'openai', url: 'http://h', profile: 'ollama' };
+    const { upstreams } = read({ file: { upstreams: { paid, local }, models: { '*': { upstream: 'paid' } } } });
+    assert.deepEqual(
+      upstreams.map(({ profile, billing }) => [profile, billing]),
+      [
+        ['auto', 'standard'],
+        ['ollama', 'own'],
+      ],
     );
+    refused({ argv: '--upstream openai:http://h --upstream-profile lmstudio' }, /--upstream-profile/, /llama\.cpp/);
+  });
+
+  test('that cannot be are explained', () => {
     refused(
       { argv: '--upstream http://127.0.0.1:8000/v1' },
       /protocol is missing/,
@@ -280,7 +324,7 @@ describe('upstreams', () => {
     refused({ file: { upstreams: {} } }, /names no upstream/);
     refused({ file: { upstreams: { a: { protocol: 'simulator', url: 'http://h' } } } }, /has no url/);
     refused({ file: { upstreams: { a: { protocol: 'anthropic' } } } }, /url is missing/);
-    refused({ file: { upstreams: { a: { url: 'http://h' } } } }, /upstreams\.a\.protocol/, /anthropic or simulator/);
+    refused({ file: { upstreams: { a: { url: 'http://h' } } } }, /upstreams\.a\.protocol/, /anthropic, openai or simulator/);
     refused({ file: { upstreams: { 'a\nb': { protocol: 'simulator' } } } }, /"a\\nb"/);
     refused(
       { file: { upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } } } },

@@ -12,6 +12,7 @@ import {
   type OptionName,
   type OptionValues,
 } from './config/options.ts';
+import { otlpOf, otlpWarnings, type Otlp } from './config/otlp.ts';
 import { asObject, ConfigError, readAt } from './config/read.ts';
 
 export type Config = {
@@ -22,7 +23,13 @@ export type Config = {
   /** The file that was read, if any. */
   readonly configFile: string | null;
   readonly publicUrl: string | null;
+  /** How many proxies are believed; 0 for none. */
+  readonly trustedProxies: number;
+  readonly corsOrigins: readonly string[];
   readonly httpRequestsPerMinute: number;
+  readonly liveCounts: boolean;
+  /** Fields and betas that the API does not know are refused. */
+  readonly strict: boolean;
   readonly windowMs: number;
   readonly retentionMs: number;
   readonly cancelGraceMs: number;
@@ -30,10 +37,13 @@ export type Config = {
   readonly logLevel: OptionValues['logLevel'];
   readonly logFormat: 'json' | 'pretty';
   readonly logColor: boolean;
+  /** Where traces go; null for nowhere. */
+  readonly otlp: Otlp | null;
   /** The preset first key; a secret. */
   readonly apiKey: string | null;
   /** The largest of any upstream. */
   readonly concurrency: number;
+  readonly messagesConcurrency: number;
   /** At least one. */
   readonly upstreams: readonly UpstreamConfig[];
   /** The first that matches a model's name holds: exact names stand before patterns, longer patterns before shorter. */
@@ -64,8 +74,18 @@ export function readConfig(sources: ConfigSources): Config {
   const flags = readFlags(sources.argv);
   const variables = readVariables(sources.env);
   const file = readConfigFile(flags.get('config') ?? variables.get('config') ?? null, sources.readFile);
-  const settings = new Map<OptionName, Given>([...file.settings, ...variables, ...flags]);
+  const standard = readStandardVariables(sources.env);
+  const settings = new Map<OptionName, Given>([...standard, ...file.settings, ...variables, ...flags]);
   return assembled({ settings, file, sources });
+}
+
+/** Only where the data lies, for commands beside a server: what its upstreams need may be missing here. Throws ConfigError. */
+export function readDataFolder(sources: ConfigSources): string {
+  const flags = readFlags(sources.argv);
+  const variables = readVariables(sources.env);
+  const file = readConfigFile(flags.get('config') ?? variables.get('config') ?? null, sources.readFile);
+  const settings = new Map<OptionName, Given>([...file.settings, ...variables, ...flags]);
+  return valueOf('data', settings.get('data')) as string;
 }
 
 type Given = { readonly source: string; readonly from: 'flag' | 'variable' | 'file'; readonly value: unknown };
@@ -87,9 +107,11 @@ function readFlags(argv: readonly string[]): Map<OptionName, Given> {
     const name = known.get(flag);
     if (name === undefined) throw unknownFlag(flag, [...known.keys()]);
     if (given.has(name)) throw new ConfigError(`${flag} is given twice`, 'Give it once.');
-    const value = attached ?? argv[++index];
-    const { accepts } = options[name].reader;
-    if (value === undefined || (attached === undefined && value.startsWith('--'))) {
+    const { accepts, bare } = options[name].reader;
+    const next = argv[index + 1];
+    const isAlone = attached === undefined && (next === undefined || next.startsWith('--'));
+    const value = attached ?? (isAlone ? bare : argv[++index]);
+    if (value === undefined) {
       throw new ConfigError(`${flag} needs a value`, `Expected ${accepts}.`);
     }
     given.set(name, { source: flag, from: 'flag', value });
@@ -125,6 +147,16 @@ function readVariables(env: ConfigSources['env']): Map<OptionName, Given> {
       );
     }
     given.set(name, { source, from: 'variable', value });
+  }
+  return given;
+}
+
+/** What others have named before us, where we say nothing ourselves. */
+function readStandardVariables(env: ConfigSources['env']): Map<OptionName, Given> {
+  const given = new Map<OptionName, Given>();
+  for (const name of optionNames) {
+    const source = options[name].standard?.find((variable) => env[variable]);
+    if (source !== undefined) given.set(name, { source, from: 'variable', value: env[source] });
   }
   return given;
 }
@@ -187,6 +219,12 @@ function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; 
     optionNames.map((name) => [name, valueOf(name, settings.get(name))]),
   ) as OptionValues;
   const lanes = upstreamsAndModels({ values, settings, file, env });
+  const otlp = otlpOf({
+    endpoint: values.otlpEndpoint,
+    source: settings.get('otlpEndpoint')?.source,
+    settings: { headers: values.otlpHeaders ?? {}, serviceName: values.otlpServiceName, attemptsRatio: values.traceAttempts },
+    env,
+  });
   const named = new Set(lanes.upstreams.map((upstream) => upstream.apiKeyEnv).filter((name) => name !== null));
   return {
     port: values.port,
@@ -194,7 +232,11 @@ function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; 
     data: values.data,
     configFile: file.path,
     publicUrl: values.publicUrl,
+    trustedProxies: values.trustProxy,
+    corsOrigins: values.corsOrigin,
     httpRequestsPerMinute: values.httpRequestsPerMinute,
+    liveCounts: values.liveCounts,
+    strict: values.strict,
     windowMs: values.window,
     retentionMs: values.retention,
     cancelGraceMs: values.cancelGrace,
@@ -202,8 +244,10 @@ function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; 
     ...logOf(values, given.sources),
     apiKey: values.apiKey,
     concurrency: Math.max(...lanes.upstreams.map((upstream) => upstream.concurrency)),
+    messagesConcurrency: values.messagesConcurrency,
     ...lanes,
-    warnings: unknownVariables(env, named),
+    otlp,
+    warnings: [...unknownVariables(env, named), ...otlpWarnings(otlp, env)],
   };
 }
 

@@ -19,7 +19,7 @@ test('docs/errors.md lists every error of the catalogue, and none that is gone',
 });
 
 test('docs/operate.md names every metric of ours, and none that is gone', async () => {
-  const { body } = await createMetrics({ pending: () => 0, process: false }).render();
+  const { body } = await createMetrics({ process: false }).render();
   const registered = [...body.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name).sort();
   const table = [...readSource('docs/operate.md').matchAll(/^\| `(nightshift_\w+)` \|/gm)]
     .map(([, name]) => name)
@@ -39,6 +39,16 @@ test('figures that the documents tell are those of src/domain/limits.ts', () => 
     ['docs/compatibility.md', `${limits.CANCEL_GRACE_MS_DEFAULT / second} seconds to finish`],
     ['docs/compatibility.md', `in the last ${limits.RESEND_WINDOW_MS / 60 / second} minutes`],
     ['docs/compatibility.md', `within ${limits.IDEMPOTENCY_WINDOW_MS / 3_600 / second} hours`],
+    ['docs/compatibility.md', `${limits.SYNC_CONCURRENCY_DEFAULT} in flight in a lane`],
+    ['docs/compatibility.md', `${limits.SYNC_WAITING_WORKSPACE_MAX} of a workspace waiting`],
+    [
+      'docs/compatibility.md',
+      `${count(limits.SYNC_WAITING_LANE_MAX)} waiting in a lane, or ${limits.SYNC_WAIT_MS_MAX / second} s without a slot`,
+    ],
+    [
+      'docs/compatibility.md',
+      `after ${limits.SYNC_RETRY_MS} ms, if a slot is free within ${limits.SYNC_RETRY_WAIT_MS / second} s`,
+    ],
     ['docs/operate.md', `at most ${count(limits.UNSYNCED_LINES_MAX)} lines or ${limits.UNSYNCED_BYTES_MAX / MiB} MiB`],
     ['docs/operate.md', `a few files of ${limits.JOURNAL_FILE_BYTES / MiB} MiB`],
     ['docs/operate.md', `(${limits.RETENTION_MS_DEFAULT / day} days from the creation)`],

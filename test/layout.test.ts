@@ -46,7 +46,19 @@ const parts: Readonly<Record<string, Part>> = {
   telemetry: { uses: ['domain'], types: ['ports'], packages: ['pino', 'prom-client', '@opentelemetry/api', 'node:*'] },
   bulk: { uses: ['submit-once', 'domain', 'bytes', 'money'], types: ['ports'], packages: ['node:*', 'undici'] },
   cli: {
-    uses: ['compose.ts', 'config', 'config.ts', 'world.ts', 'domain', 'bulk', 'money', 'telemetry', 'simulator'],
+    uses: [
+      'compose.ts',
+      'first-key.ts',
+      'open-directory.ts',
+      'config',
+      'config.ts',
+      'world.ts',
+      'domain',
+      'bulk',
+      'money',
+      'telemetry',
+      'simulator',
+    ],
     types: ['ports', 'engine', 'http'],
     packages: ['commander', 'node:*'],
   },
@@ -56,6 +68,9 @@ const parts: Readonly<Record<string, Part>> = {
     types: ['ports', 'upstreams', 'simulator', 'telemetry'],
     packages: ['node:*'],
   },
+  // What the commands for keys and workspaces share with a start: they open the directory beside a running server.
+  'first-key.ts': { uses: ['domain', 'stores'], types: ['ports'], packages: ['node:*'] },
+  'open-directory.ts': { uses: ['domain', 'stores', 'world.ts'], types: ['ports'], packages: ['node:*'] },
   'world.ts': { uses: ['domain', 'ports', 'upstreams'], types: ['telemetry'], packages: ['undici', 'node:*'] },
 };
 

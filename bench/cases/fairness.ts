@@ -99,6 +99,9 @@ async function addWorkspaces(server: Server, count: number): Promise<readonly Cl
       id: newId('apikey', randomBytes),
       workspaceId: workspace.id,
       name: 'bench',
+      hint: null,
+      scopes: ['batches'],
+      expiresAt: null,
       secretHash,
     });
     clients.push(new Client({ url: server.url, apiKey }));

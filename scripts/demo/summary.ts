@@ -1,10 +1,10 @@
 // The demo's verdict in a dozen lines, and what the same work would have cost.
+import { noUsage } from '../../src/domain/tally.ts';
+import { accountOf } from '../../src/money/cost.ts';
+import { priceList } from '../../src/money/price-list.ts';
+import { amountText } from '../../src/money/words.ts';
 import { DEMO_MODEL, type Verdict } from './rows.ts';
 import type { Style } from './screen.ts';
-
-/** List prices in dollars for a million tokens. Anthropic's price list for claude-haiku-4-5, read in November 2026. */
-const LIST_PRICE = { inputTokens: 1, outputTokens: 5, readIn: '2026-11' } as const;
-const BATCH_SHARE = 0.5;
 
 export function summary(verdict: Verdict, style: Style): string {
   const { requests, lost, doubled, changed, sentAgain, sentAgainMax, kills, concurrency, workMs } = verdict;
@@ -35,14 +35,26 @@ function verdictLine({ passed, countsAgree }: Verdict, style: Style): string {
 }
 
 /** The model is simulated, so nothing was paid; the estimate says whose price it takes. */
-function costLine({ inputTokens, outputTokens }: Verdict): string {
-  const dollars = (inputTokens * LIST_PRICE.inputTokens + outputTokens * LIST_PRICE.outputTokens) / 1_000_000;
-  const standard = `$${dollars.toFixed(2)}`;
-  const batch = `$${(dollars * BATCH_SHARE).toFixed(2)}`;
+function costLine({ requests, inputTokens, outputTokens }: Verdict): string {
+  const { standard, batch } = accountOf([
+    {
+      ...noUsage,
+      day: Date.parse(priceList.asOf) / 1_000,
+      model: DEMO_MODEL,
+      upstream: 'demo',
+      billing: 'simulated',
+      tier: 'standard',
+      band: 0,
+      wasted: false,
+      requests,
+      inputTokens,
+      outputTokens,
+    },
+  ]);
   const tokens = `${millions(inputTokens)} M tokens in, ${millions(outputTokens)} M out`;
   return (
-    `the model is simulated; ${tokens} of ${DEMO_MODEL} are ${standard}\n` +
-    `${' '.repeat(27)}at list price (billing: standard, ${LIST_PRICE.readIn}), ${batch} as the provider's own batch`
+    `the model is simulated; ${tokens} of ${DEMO_MODEL} are ${amountText(standard)}\n` +
+    `${' '.repeat(27)}at list price (billing: standard, ${priceList.asOf}), ${amountText(batch)} as the provider's own batch`
   );
 }
 

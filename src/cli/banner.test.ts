@@ -11,7 +11,7 @@ const first: Started = {
 };
 const later: Started = { ...first, key: { value: null, path: '/d/first-key', firstStart: false } };
 const preset: Started = { ...first, key: { value: null, path: null, firstStart: false } };
-const found = [{ name: 'Ollama', url: 'http://127.0.0.1:11434', model: 'q' }];
+const found = [{ name: 'Ollama', url: 'http://127.0.0.1:11434', model: 'q', otherModels: 0 }];
 
 test('the first start shows the key, later ones the file that keeps it, a preset one its variable', () => {
   const text = (server: Started): string => banner({ server, config: configOf(), found: [] }, false);
@@ -20,6 +20,12 @@ test('the first start shows the key, later ones the file that keeps it, a preset
   assert.match(text(later), /\$\(cat \/d\/first-key\)/);
   assert.match(text(preset), /\$NIGHTSHIFT_API_KEY/);
   assert(!text(later).includes('sk-1'));
+});
+
+test('a first key that was revoked is not offered', () => {
+  const server: Started = { ...later, key: { ...later.key, revoked: true } };
+  const text = banner({ server, config: configOf(), found: [] }, false);
+  assert.match(text, /key {7}the first one was revoked; make another: nightshift keys create/);
 });
 
 test('simulated answers are said loudly, with what to do instead', () => {

@@ -1,11 +1,16 @@
 /** What a start says to the person who made it. */
 import type { Config } from '../config.ts';
-import { commandFor, type Found } from './discover.ts';
+import { lineFor, type Found } from './discover.ts';
 import { curlSnippet, pythonSnippet, typescriptSnippet, type KeySource } from './snippets.ts';
 
 export type Started = {
   readonly url: string;
-  readonly key: { readonly value: string | null; readonly path: string | null; readonly firstStart: boolean };
+  readonly key: {
+    readonly value: string | null;
+    readonly path: string | null;
+    readonly firstStart: boolean;
+    readonly revoked?: boolean;
+  };
   readonly upstreams: readonly string[];
 };
 
@@ -32,12 +37,13 @@ export function banner({ server, config, found }: BannerContext, color: boolean)
 
 function simulatedLines({ config, found }: Pick<BannerContext, 'config' | 'found'>): string[] {
   if (!config.upstreams.some((upstream) => upstream.protocol === 'simulator')) return [];
-  const servers = found.map((one) => `Found ${one.name} at ${one.url}: ${commandFor(one)}`);
+  const servers = found.map(lineFor);
   const remedy = config.upstreamMissing ? ' No upstream was given; name one with --upstream anthropic:URL.' : '';
   return [`ANSWERS ARE SIMULATED: the built-in simulator makes them up, no model is asked.${remedy}`, ...servers];
 }
 
 function keyLine({ key }: Started): string {
+  if (key.revoked === true) return 'the first one was revoked; make another: nightshift keys create';
   if (key.value !== null) return `${key.value}${key.path === null ? '' : ` (kept in ${key.path})`}`;
   return key.path === null ? 'the one in NIGHTSHIFT_API_KEY' : `the one in ${key.path}`;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { commandFor, findModelServers } from './discover.ts';
+import { commandFor, findModelServers, lineFor } from './discover.ts';
 
 test('a running model server is found, with its first model and a command to use it', async (t) => {
   const port = await serve(t, (request, response) => {
@@ -11,8 +11,32 @@ test('a running model server is found, with its first model and a command to use
     response.end(JSON.stringify({ object: 'list', data: [{ id: 'qwen3:8b' }, { id: 'other' }] }));
   });
   const [found] = await findModelServers([{ name: 'Ollama', port }]);
-  assert.deepEqual(found, { name: 'Ollama', url: `http://127.0.0.1:${port}`, model: 'qwen3:8b' });
+  assert.deepEqual(found, { name: 'Ollama', url: `http://127.0.0.1:${port}`, model: 'qwen3:8b', otherModels: 1 });
   assert.equal(commandFor(found), `nightshift serve --upstream anthropic:http://127.0.0.1:${port} --model qwen3:8b`);
+});
+
+test('each of the usual servers is told with its command, its first model and how many more there are', async (t) => {
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    Ollama: ['qwen3:8b', 'llama3.2:3b', 'nomic-embed-text'],
+    'llama.cpp': ['/models/tiny model.gguf'],
+    vLLM: ['Qwen/Qwen3-8B', 'adapter'],
+    'LM Studio': [],
+  };
+  const places = await Promise.all(
+    Object.entries(lists).map(async ([name, ids]) => {
+      const list = JSON.stringify({ object: 'list', data: [null, ...ids.map((id) => ({ id }))] });
+      return { name, port: await serve(t, (_request, response) => response.end(list)) };
+    }),
+  );
+  const found = await findModelServers(places);
+  const told = found.map((one) => lineFor(one).replaceAll(/:\d{4,5}\b/g, ':PORT'));
+  const command = 'nightshift serve --upstream anthropic:http://127.0.0.1:PORT';
+  assert.deepEqual(told, [
+    `Found Ollama at http://127.0.0.1:PORT: ${command} --model qwen3:8b (and 2 more models)`,
+    `Found llama.cpp at http://127.0.0.1:PORT: ${command} --model '/models/tiny model.gguf'`,
+    `Found vLLM at http://127.0.0.1:PORT: ${command} --model Qwen/Qwen3-8B (and 1 more model)`,
+    `Found LM Studio at http://127.0.0.1:PORT: ${command}`,
+  ]);
 });
 
 test('one without models yet is found too', async (t) => {

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { costLines, type UsageView } from './exec-cost.ts';
 
 type Counts = Readonly<Record<'processing' | 'succeeded' | 'errored' | 'canceled' | 'expired', number>>;
 type BatchView = {
@@ -38,6 +39,7 @@ export async function summaryOf(query: SummaryQuery): Promise<string> {
     `  batches    ${number(batches.length)}${unfinished.length > 0 ? `, ${number(unfinished.length)} not ended` : ''}`,
     `  requests   ${countsText(counts)}`,
     ...(await failureLines(query, batches)),
+    ...costLines(await usagesOf(query, batches)),
   ];
   if (unfinished.length > 0)
     lines.push(`  go on      nightshift serve --data ${query.data}   (nothing is lost: it finishes them)`);
@@ -86,6 +88,18 @@ async function failureLines(query: SummaryQuery, batches: readonly BatchView[]):
   });
   const more = sorted.length - shown.length;
   return more > 0 ? [...shown, `             and ${number(more)} more kinds`] : shown;
+}
+
+/** A program with more batches than this would wait for its own summary. */
+const BATCHES_PRICED = 1_000;
+
+async function usagesOf(query: SummaryQuery, batches: readonly BatchView[]): Promise<readonly UsageView[]> {
+  const usages: UsageView[] = [];
+  for (const { id } of batches.slice(0, BATCHES_PRICED)) {
+    const response = await ask(query, `/${id}/usage`);
+    if (response.ok) usages.push((await response.json()) as UsageView);
+  }
+  return usages;
 }
 
 async function* linesOf(response: Response): AsyncGenerator<Line> {

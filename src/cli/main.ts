@@ -2,9 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { optionsHelp } from '../config/describe.ts';
+import { addCostCommand } from './cost.ts';
 import { exec } from './exec.ts';
 import { EXIT_USAGE, exitCodeOf, explain } from './failure.ts';
+import { addKeysCommand } from './keys.ts';
+import { addPricesCommand } from './prices.ts';
 import { serve } from './serve.ts';
+import { addWorkspacesCommand } from './workspaces.ts';
+import { addSimulatorCommand } from './simulator.ts';
 
 const examples = `
 Examples:
@@ -68,6 +73,11 @@ function createProgram(version: string): Command {
     .allowExcessArguments()
     // Commander drops the two dashes, which say where the program begins.
     .action(async () => await exec(process.argv.slice(3), version));
+  addSimulatorCommand(program);
+  addWorkspacesCommand(program);
+  addKeysCommand(program);
+  addCostCommand(program);
+  addPricesCommand(program);
   program
     .command('version')
     .summary('print the version')

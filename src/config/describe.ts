@@ -47,10 +47,10 @@ export function configurationPage(): string {
 
 function table(group: OptionGroup, names: readonly OptionName[]): string {
   const rows = names.map((name) => {
-    const { from, reader, prose } = optionOf(name);
+    const { from, reader, prose, standard = [] } = optionOf(name);
     const places = [
       from === 'variable' ? '–' : `\`${flagOf(name)}\``,
-      `\`${variableOf(name)}\``,
+      [variableOf(name), ...standard].map((variable) => `\`${variable}\``).join(', '),
       from === 'anywhere' ? `\`${fileKeyOf(name)}\`` : '–',
     ];
     return `| ${[...places, fallbackOf(name), `${prose} Expects ${reader.accepts}.`].join(' | ')} |\n`;
@@ -64,7 +64,7 @@ const introduction = `# Configuration
 
 Every option of \`nightshift serve\` can be given as a flag, as a variable or in the configuration file; the flag goes before the variable,
 the variable before the file, the file before the default. An option, key or value that is not known is refused; an unknown variable is warned of.
-Secrets are read from variables only.
+Secrets are read from variables only. Where several variables are named, the others are OpenTelemetry's, and count where ours says nothing in\nany place; \`OTEL_SDK_DISABLED=true\` switches traces off.
 `;
 
 const fileProse = `## The configuration file
@@ -95,6 +95,7 @@ JSON with the parts \`server\` (the keys above), \`upstreams\`, \`models\` and \
 | \`url\` | where it is |
 | \`apiKeyEnv\` | the variable that holds its key; a single upstream may leave it out and use \`NIGHTSHIFT_UPSTREAM_API_KEY\` |
 | \`billing\` | \`standard\` (list price), \`own\` (your machines) or \`simulated\`; by default \`standard\` for api.anthropic.com and \`own\` elsewhere |
+| \`prices\` | what a machine of your own costs, where \`billing\` is \`own\`: \`input\`, \`output\` and, if they differ from \`input\`, \`cacheRead\` and \`cacheWrite\`, in dollars for a million tokens; without it the cost is unknown |
 | \`concurrency\` | calls in flight at once for each of its models; the option \`concurrency\`, when given, caps it |
 | \`limits\` | \`requestsPerMinute\` and \`tokensPerMinute\` for each of its models |
 

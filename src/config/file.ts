@@ -1,8 +1,9 @@
 /** The parts `upstreams` and `models` of the configuration file. */
 import type { Billing } from '../upstreams/upstream.ts';
 import { concurrency, modelName, perMinute, variableOf, type OptionValues } from './options.ts';
+import { readOwnPrices, type OwnPrices } from './own-prices.ts';
 import { asObject, ConfigError, readAt } from './read.ts';
-import { protocol, upstreamUrl, type Protocol } from './upstream-address.ts';
+import { protocol, upstreamProfile, upstreamUrl, type Protocol, type UpstreamProfile } from './upstream-address.ts';
 import { oneOf, quoted, secret, text, type Reader } from './values.ts';
 
 export type UpstreamConfig = {
@@ -10,13 +11,22 @@ export type UpstreamConfig = {
   readonly protocol: Protocol;
   /** Null for the simulator. */
   readonly url: string | null;
+  /** What kind of server it is; means something to the protocol openai alone. */
+  readonly profile: UpstreamProfile;
   /** How the simulator answers; means nothing to the others. */
-  readonly simulator: { readonly latencyMs: number; readonly seed: number };
+  readonly simulator: {
+    readonly latencyMs: number;
+    readonly seed: number;
+    readonly profile: OptionValues['simulatorProfile'];
+    readonly models: readonly string[] | null;
+  };
   /** A secret. */
   readonly apiKey: string | null;
   /** The variable the key comes from. */
   readonly apiKeyEnv: string | null;
   readonly billing: Billing;
+  /** What it costs where its billing is `own`; null when nobody said. */
+  readonly prices: OwnPrices | null;
   readonly concurrency: number;
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
@@ -40,10 +50,12 @@ export function singleUpstream(values: OptionValues): {
   const upstream: UpstreamConfig = {
     name,
     ...address,
+    profile: values.upstreamProfile,
     simulator: simulatorOf(values),
     apiKey: address.url === null ? null : values.upstreamApiKey,
     apiKeyEnv: address.url === null ? null : variableOf('upstreamApiKey'),
     billing: usualBilling(address),
+    prices: null,
     concurrency: values.concurrency,
     requestsPerMinute: values.requestsPerMinute,
     tokensPerMinute: values.tokensPerMinute,
@@ -52,13 +64,21 @@ export function singleUpstream(values: OptionValues): {
 }
 
 function simulatorOf(values: OptionValues): UpstreamConfig['simulator'] {
-  return { latencyMs: values.simulatorLatency, seed: values.simulatorSeed };
+  const {
+    simulatorLatency: latencyMs,
+    simulatorSeed: seed,
+    simulatorProfile: profile,
+    simulatorModels: models,
+  } = values;
+  return { latencyMs, seed, profile, models };
 }
 
-/** Only the provider's own API has list prices; whatever else answers is somebody's own machine until they say otherwise. */
+const providers: readonly (string | undefined)[] = ['api.anthropic.com', 'api.openai.com'];
+
+/** Only a provider's own API has list prices; whatever else answers is somebody's own machine until they say otherwise. */
 function usualBilling(address: { protocol: Protocol; url: string | null }): Billing {
   if (address.protocol === 'simulator') return 'simulated';
-  return URL.parse(address.url ?? '')?.hostname === 'api.anthropic.com' ? 'standard' : 'own';
+  return providers.includes(URL.parse(address.url ?? '')?.hostname) ? 'standard' : 'own';
 }
 
 /** It must not hold a line break: lanes are named by upstream, line break, model. */
@@ -69,7 +89,7 @@ const upstreamName = text({
 });
 const variableName = text({ accepts: 'the name of a variable', placeholder: 'NAME', pattern: /^[A-Za-z_]\w*$/ });
 const billing = oneOf(['standard', 'own', 'simulated']);
-const upstreamKeys = ['protocol', 'url', 'apiKeyEnv', 'billing', 'concurrency', 'limits'];
+const upstreamKeys = ['protocol', 'url', 'profile', 'apiKeyEnv', 'billing', 'prices', 'concurrency', 'limits'];
 const limitKeys = ['requestsPerMinute', 'tokensPerMinute'];
 
 type UpstreamsQuery = {
@@ -111,12 +131,15 @@ function readUpstream(query: UpstreamsQuery & { readonly name: string; readonly 
     );
   }
   const own = at(concurrency, 'concurrency', defaults.concurrency);
+  const paid = at(billing, 'billing', usualBilling(address));
   return {
     name,
     ...address,
+    profile: at(upstreamProfile, 'profile', defaults.upstreamProfile),
     simulator: simulatorOf(defaults),
     ...keyOf({ ...query, apiKeyEnv: at(variableName, 'apiKeyEnv', null), simulated: spoken === 'simulator' }),
-    billing: at(billing, 'billing', usualBilling(address)),
+    billing: paid,
+    prices: readOwnPrices({ value: fields.prices, source: `${source}.prices`, billing: paid }),
     concurrency: query.concurrencyGiven ? Math.min(own, defaults.concurrency) : own,
     requestsPerMinute: limit('requestsPerMinute'),
     tokensPerMinute: limit('tokensPerMinute'),

@@ -1,11 +1,12 @@
 /** The address of an upstream as one word, `PROTOCOL:URL`, and the protocols there are. */
-import { quoted, Refused, url, type Reader } from './values.ts';
+import type { ProfileName } from '../upstreams/openai/profile.ts';
+import { oneOf, quoted, Refused, url, type Reader } from './values.ts';
 
-export type Protocol = 'anthropic' | 'simulator';
+export type Protocol = 'anthropic' | 'openai' | 'simulator';
 
 export type UpstreamAddress = { readonly protocol: Protocol; readonly url: string | null };
 
-const accepts = 'anthropic:http://host:port or simulator';
+const accepts = 'anthropic:http://host:port, openai:http://host:port/v1 or simulator';
 
 export const upstreamAddress: Reader<UpstreamAddress> = {
   accepts,
@@ -18,7 +19,7 @@ export const upstreamAddress: Reader<UpstreamAddress> = {
     if (/^https?$/.test(protocol)) {
       throw new Refused(
         'the protocol is missing before the URL',
-        `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}`,
+        `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}. If only chat completions: openai:${value}`,
       );
     }
     return { protocol: protocolNamed(protocol), url: upstreamUrl.read(value.slice(colon + 1)) };
@@ -30,18 +31,25 @@ export const upstreamAddress: Reader<UpstreamAddress> = {
 export const upstreamUrl: Reader<string> = { ...url, read: (value) => url.read(value).replace(/\/v1$/, '') };
 
 export const protocol: Reader<Protocol> = {
-  accepts: 'anthropic or simulator',
+  accepts: 'anthropic, openai or simulator',
   placeholder: 'PROTOCOL',
   read: (value) => (value === 'simulator' ? value : protocolNamed(value)),
   show: String,
 };
 
-function protocolNamed(name: unknown): 'anthropic' {
-  if (name === 'anthropic') return name;
-  if (name === 'openai') {
-    const hint =
-      'Recent versions of vLLM, llama.cpp, Ollama and LM Studio also speak the Messages API: try anthropic:http://host:port.';
-    throw new Refused('the protocol openai is not built yet in this version', hint);
-  }
+function protocolNamed(name: unknown): 'anthropic' | 'openai' {
+  if (name === 'anthropic' || name === 'openai') return name;
   throw new Refused(`the protocol ${quoted(name)} is unknown`);
 }
+
+/** Kinds of servers that speak chat completions; `auto` finds out which. */
+const kinds: Readonly<Record<ProfileName | 'auto', true>> = {
+  auto: true,
+  openai: true,
+  vllm: true,
+  'llama.cpp': true,
+  ollama: true,
+  generic: true,
+};
+export type UpstreamProfile = keyof typeof kinds;
+export const upstreamProfile = oneOf(Object.keys(kinds) as readonly UpstreamProfile[]);

@@ -8,6 +8,8 @@ export type Reader<T> = {
   /** Flags and variables bring text, the file any JSON. Throws Refused. */
   read(value: unknown): T;
   show(value: T): string;
+  /** What the flag means without a value; absent where it needs one. */
+  readonly bare?: string;
 };
 
 /** A value that is not accepted; whoever asked adds where it came from. `because` never quotes a secret. */
@@ -39,6 +41,19 @@ export function integer(range: { min: number; max: number }): Reader<number> {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
       if (typeof number !== 'number' || !Number.isInteger(number) || number < range.min || number > range.max)
         throw notAccepted(value);
+      return number;
+    },
+    show: String,
+  };
+}
+
+export function number(range: { min: number; max: number }): Reader<number> {
+  return {
+    accepts: `a number from ${range.min} to ${range.max}`,
+    placeholder: 'NUMBER',
+    read(value) {
+      const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
+      if (typeof number !== 'number' || !(number >= range.min && number <= range.max)) throw notAccepted(value);
       return number;
     },
     show: String,
@@ -80,6 +95,18 @@ export function oneOf<const T extends string>(choices: readonly T[]): Reader<T> 
     show: String,
   };
 }
+
+export const onOff: Reader<boolean> = {
+  accepts: 'on or off',
+  placeholder: 'on|off',
+  bare: 'on',
+  read(value) {
+    if (value === true || value === 'on' || value === 'true') return true;
+    if (value === false || value === 'off' || value === 'false') return false;
+    throw notAccepted(value);
+  },
+  show: (value) => (value ? 'on' : 'off'),
+};
 
 export function text(options: { accepts: string; placeholder: string; pattern: RegExp }): Reader<string> {
   return {
@@ -123,6 +150,42 @@ export const url: Reader<string> = {
   },
   show: String,
 };
+
+/** `https://app.example`, several with commas between them or as a list in the file, `*`, or none. */
+export function origins(countMax: number): Reader<readonly string[]> {
+  return {
+    accepts: 'origins like https://app.example with commas between them, * for all, or none',
+    placeholder: 'ORIGIN,…',
+    read(value) {
+      if (value === 'none') return [];
+      const words = typeof value === 'string' ? value.split(',').map((word) => word.trim()) : value;
+      if (!Array.isArray(words) || words.length === 0 || words.length > countMax) throw notAccepted(value);
+      return words.map((word: unknown) => {
+        const parsed = typeof word === 'string' && word !== '*' ? URL.parse(word) : null;
+        const isOrigin = parsed !== null && parsed.origin !== 'null' && parsed.href === `${parsed.origin}/`;
+        if (word !== '*' && !isOrigin) throw notAccepted(word);
+        return parsed?.origin ?? '*';
+      });
+    },
+    show: (value) => (value.length === 0 ? 'none' : value.join(',')),
+  };
+}
+
+/** How many proxies are believed; `on` is one. */
+export function proxies(countMax: number): Reader<number> {
+  const count = integer({ min: 0, max: countMax });
+  return {
+    accepts: `on for one proxy, off, or a number up to ${countMax}`,
+    placeholder: 'on|off|NUMBER',
+    bare: 'on',
+    read(value) {
+      if (value === true || value === 'on' || value === 'true') return 1;
+      if (value === false || value === 'off' || value === 'false') return 0;
+      return count.read(value);
+    },
+    show: (value) => (value === 0 ? 'off' : String(value)),
+  };
+}
 
 export function orNull<T>(reader: Reader<T>): Reader<T | null> {
   return { ...reader, show: (value) => (value === null ? 'none' : reader.show(value)) };

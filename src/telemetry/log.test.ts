@@ -14,6 +14,7 @@ const created: NightshiftEvent = {
 };
 const attempt: NightshiftEvent = {
   kind: 'attempt',
+  batchId: 'msgbatch_01a',
   upstream: 'local',
   model: 'm',
   end: 'succeeded',
@@ -60,6 +61,8 @@ test('requests are told at debug, failed ones as warnings', () => {
       durationMs: 1,
       requestId: 'req_1',
       workspaceId: null,
+      client: null,
+      code: null,
     };
   };
   assert.equal(lines([http(200), http(404), http(503)], { format: 'json', level: 'info' }).length, 1);

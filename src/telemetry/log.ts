@@ -74,19 +74,25 @@ function levelOf(event: NightshiftEvent): LogRecord['level'] {
   switch (event.kind) {
     case 'attempt':
     case 'outcomes':
+    case 'used':
     case 'journal_synced':
     case 'lane_window':
+    case 'message':
+    case 'catalog_call':
       return 'trace';
     case 'http':
       return event.status >= 500 ? 'warn' : 'debug';
     case 'sealed':
       return 'debug';
     case 'lane_trouble':
+    case 'key_refused':
+    case 'first_key_useless':
     case 'seal_stale':
     case 'storage_full':
     case 'clock_jumped':
     case 'torn_tail':
     case 'foreign_file':
+    case 'spans_dropped':
       return 'warn';
     case 'failure':
       return 'error';

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NightshiftEvent } from './events.ts';
 import { createMetrics } from './metrics.ts';
+import { idleNode } from './node-metrics.ts';
 
 const attempt: NightshiftEvent = {
   kind: 'attempt',
+  batchId: 'b',
   upstream: 'local',
   model: 'm',
   end: 'succeeded',
@@ -26,7 +28,7 @@ test('attempts are counted and timed by lane', async () => {
 });
 
 test('rendering twice does not count twice', async () => {
-  const metrics = createMetrics({ pending: () => 0, process: false });
+  const metrics = createMetrics({ process: false });
   metrics.observe(attempt);
   const first = await metrics.render();
   assert.deepEqual(await metrics.render(), first);
@@ -43,6 +45,8 @@ test('requests, journal, seals, outcomes, batches, lanes and the queue have thei
       durationMs: 1,
       requestId: 'r',
       workspaceId: null,
+      client: null,
+      code: null,
     },
     {
       kind: 'http',
@@ -52,6 +56,8 @@ test('requests, journal, seals, outcomes, batches, lanes and the queue have thei
       durationMs: 1,
       requestId: 'r',
       workspaceId: null,
+      client: null,
+      code: 'not_found',
     },
     { kind: 'journal_synced', lines: 7, bytes: 70, durationMs: 2 },
     { kind: 'sealed', batchId: 'b', lines: 5, bytes: 50, durationMs: 9 },
@@ -86,7 +92,7 @@ test('models beyond the bound are counted together', async () => {
 });
 
 test('an attempt costs less than a microsecond', () => {
-  const metrics = createMetrics({ pending: () => 0, process: false });
+  const metrics = createMetrics({ process: false });
   const events = Array.from({ length: 8 }, (_, number): NightshiftEvent => ({
     ...attempt,
     model: `model-${number}`,
@@ -104,13 +110,13 @@ test('an attempt costs less than a microsecond', () => {
 });
 
 test('the process has its figures, unless they are switched off', async () => {
-  const { body } = await createMetrics({ pending: () => 0 }).render();
+  const { body } = await createMetrics({}).render();
   assert.match(body, /^process_resident_memory_bytes \d+/m);
   assert.doesNotMatch(await rendered([]), /^process_/m);
 });
 
 async function rendered(events: readonly NightshiftEvent[]): Promise<string> {
-  const metrics = createMetrics({ pending: () => 12, process: false });
+  const metrics = createMetrics({ node: () => ({ ...idleNode, pending: 12 }), process: false });
   for (const event of events) metrics.observe(event);
   return (await metrics.render()).body;
 }

@@ -2,6 +2,11 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { AttemptEnd, NightshiftEvent } from './events.ts';
 import { Durations, durationsMetric, type LabeledDurations } from './durations.ts';
+import { observeMessages } from './message-metrics.ts';
+import { idleNode, observeNode, type LaneState, type NodeFigures } from './node-metrics.ts';
+import { noSpans, type SpanCounts } from './otlp.ts';
+import { observeTokens } from './token-metrics.ts';
+import { observeTrouble } from './trouble-metrics.ts';
 
 export type Metrics = {
   observe(event: NightshiftEvent): void;
@@ -9,8 +14,13 @@ export type Metrics = {
 };
 
 export type MetricsOptions = {
-  /** Requests accepted and not final yet. */
-  readonly pending: () => number;
+  /** How the node stands; idle if nothing is said. */
+  readonly node?: () => NodeFigures;
+  readonly version?: string;
+  /** The data folder. */
+  readonly folder?: string;
+  /** What became of the spans, where there are traces. */
+  readonly spans?: () => SpanCounts;
   /** The process's own figures (memory, event loop, garbage collection); on by default. */
   readonly process?: boolean;
 };
@@ -22,15 +32,17 @@ const OTHER = 'other';
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   if (options.process ?? true) collectDefaultMetrics({ register: registry });
-  const observers = [observeLanes(registry), observeStorage(registry), observeHttp(registry)];
-  new Gauge({
-    name: 'nightshift_requests_pending',
-    help: 'Requests accepted that have no outcome yet.',
-    registers: [registry],
-    collect() {
-      this.set(options.pending());
-    },
-  });
+  const figures = options.node ?? (() => idleNode);
+  const observers = [
+    observeLanes(registry, () => figures().lanes),
+    observeStorage(registry),
+    observeTrouble(registry),
+    observeHttp(registry),
+    observeTokens(registry),
+    observeMessages(registry, () => figures().messagesWaiting),
+  ];
+  const { version = 'unknown', folder = null, spans = () => noSpans } = options;
+  observeNode(registry, { figures, version, folder, spans });
   return {
     observe(event) {
       for (const observe of observers) observe(event);
@@ -56,6 +68,8 @@ class LaneFigures {
     aborted: 0,
   };
   readonly durations = new Durations();
+  /** Of the last call that says something about the lane and not about its request. */
+  trouble = 'unknown';
   window = 0;
   inFlight = 0;
   ready = 0;
@@ -66,7 +80,7 @@ class LaneFigures {
   }
 }
 
-function observeLanes(registry: Registry): Observer {
+function observeLanes(registry: Registry, states: () => readonly LaneState[]): Observer {
   const byUpstream = new Map<string, Map<string, LaneFigures>>();
   const lanes: LaneFigures[] = [];
 
@@ -111,11 +125,18 @@ function observeLanes(registry: Registry): Observer {
     });
   }
 
+  const known = (lane: string): LaneFigures => {
+    const [upstream = '', model = ''] = lane.split('\n');
+    return laneOf(upstream, model);
+  };
+  observeLaneStates(registry, () => states().map((state) => ({ ...state, figures: known(state.lane) })));
+
   return (event) => {
     if (event.kind === 'attempt') {
       const lane = laneOf(event.upstream, event.model);
       lane.ends[event.end]++;
       lane.durations.add(event.durationMs);
+      lane.trouble = troubleOf(event) ?? lane.trouble;
     } else if (event.kind === 'lane_window') {
       const lane = laneOf(event.upstream, event.model);
       lane.window = event.window;
@@ -123,6 +144,43 @@ function observeLanes(registry: Registry): Observer {
       lane.ready = event.ready;
     }
   };
+}
+
+function observeLaneStates(registry: Registry, states: () => readonly (LaneState & { figures: LaneFigures })[]): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'nightshift_lane_delayed',
+    help: 'Requests of the lane that wait for the end of their backoff.',
+    labelNames: ['upstream', 'model'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { delayed, figures } of states())
+        this.inc({ upstream: figures.upstream, model: figures.model }, delayed);
+    },
+  });
+  new Gauge({
+    name: 'nightshift_lane_waiting',
+    help: 'Lanes that are paused or probed, by what the upstream said last: a status, or unreachable.',
+    labelNames: ['upstream', 'model', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { pausedUntilMs, sick, figures } of states()) {
+        if (pausedUntilMs === null && !sick) continue;
+        this.set({ upstream: figures.upstream, model: figures.model, reason: figures.trouble }, 1);
+      }
+    },
+  });
+}
+
+const statusesTold: ReadonlySet<number> = new Set([401, 402, 408, 409, 425, 429, 529]);
+
+function troubleOf({ end, status }: { end: AttemptEnd; status: number | null }): string | null {
+  if (end === 'succeeded' || end === 'errored' || end === 'aborted') return null;
+  if (status === null) return 'unreachable';
+  if (statusesTold.has(status)) return String(status);
+  return status >= 500 ? '5xx' : 'other';
 }
 
 const laneGauges = [

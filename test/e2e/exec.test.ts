@@ -48,6 +48,7 @@ test('runs a program unchanged and ends with batches and failures', async (t) =>
   assert.match(stderr, /batches +1\n/);
   assert.match(stderr, /requests +2 succeeded, 1 errored\n/);
   assert.match(stderr, /failures +1 × invalid_request_error: max_tokens: .* \(such as bad\)\n/);
+  assert.match(stderr, /spent +\$0 \(billing: simulated\)\n +the same +standard .*, batch .*, with cache .* \(list prices of /);
 });
 
 test("ends with the program's own code, and names what is unfinished", async (t) => {

@@ -1,6 +1,6 @@
 /** A server's life as a process: draining, aborting, starting again, what it keeps to itself and what it refuses. */
 import assert from 'node:assert/strict';
-import { globSync, statSync } from 'node:fs';
+import { globSync, rmSync, statSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -33,6 +33,18 @@ test('SIGTERM lets what is in flight finish, and the next start finishes the bat
   await client.ended(id);
   oneLineEach(await client.results(id), ids);
   assert.equal((await upstream.stats()).calls, ids.length, 'no request was sent twice');
+});
+
+test('a lost catalog is refused, not begun anew, also where the batches were small enough to lie in it', async (t) => {
+  const data = await scratchFolder(t);
+  const first = await startServer(t, { data });
+  const client = batchClient(first);
+  await client.ended((await client.create({ body: rows(3).body })).id);
+  await first.kill();
+  for (const file of globSync(path.join(data, 'catalog.sqlite*'))) rmSync(file);
+  const { code, stderr } = await runServer({ data });
+  assert.equal(code, 1);
+  assert.match(stderr, /catalog\.sqlite is missing, but .*\nhint: Restore /);
 });
 
 test('a create under way when SIGTERM comes is answered, and its batch is run by the next start', async (t) => {

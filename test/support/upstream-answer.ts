@@ -32,6 +32,19 @@ export function renderAnswer(input: {
   );
 }
 
+/** The same answer as a chat completion. */
+export function renderCompletion(input: Parameters<typeof renderAnswer>[0]): string {
+  const { row, model, call, bodyBytes } = input;
+  const prompt = (bodyBytes >> 2) + 1;
+  return (
+    `{"id":"chatcmpl-${call}","object":"chat.completion","created":1763683200,"model":"${model}","choices":[{"index":0,` +
+    `"message":{"role":"assistant","content":"${row ?? 'no-row'} ${FILLER}","refusal":null,"annotations":[]},` +
+    `"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":${prompt},"completion_tokens":40,` +
+    `"total_tokens":${prompt + 40},"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0}},` +
+    `"service_tier":"default","system_fingerprint":null}`
+  );
+}
+
 /** The model is ASCII because it was cut from JSON by bytes; so the text is its bytes one to one, and goes out in one write with its head. */
 export function sendAnswer(response: ServerResponse, text: string): void {
   response.writeHead(200, ['content-type', 'application/json', 'content-length', String(text.length)]);

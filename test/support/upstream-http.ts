@@ -1,14 +1,15 @@
-/** The test upstream itself: a bare HTTP server that answers Messages requests as fast as Node can, or as badly as it is told. */
+/** The test upstream itself: a bare HTTP server that answers Messages requests and chat completions as fast as Node can, or as badly as it is told. */
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { lanesOfSeed, startDraw } from '../../src/simulator/draw.ts';
 import type { Draw } from '../../src/simulator/draw.ts';
-import { isImmediate, renderAnswer, reset, sendAnswer, sendFault, sendStatus } from './upstream-answer.ts';
+import { isImmediate, renderAnswer, renderCompletion, reset, sendAnswer, sendFault, sendStatus } from './upstream-answer.ts';
 import { completeProfile, faultOf, windowAt } from './upstream-profile.ts';
 import type { FaultKind, UpstreamProfile, WindowKind } from './upstream-profile.ts';
 import { UpstreamRecord } from './upstream-record.ts';
+import { asksForStream, eventsOf, sendEvents } from './upstream-stream.ts';
 import type { RecordOptions, RowRange, UpstreamLast, UpstreamStats } from './upstream-record.ts';
 
 export interface ListenOptions extends RecordOptions {
@@ -84,7 +85,9 @@ export class UpstreamHttp {
   #receive(request: IncomingMessage, response: ServerResponse): void {
     response.sendDate = false;
     const url = request.url ?? '';
-    const isMessages = request.method === 'POST' && (url === '/v1/messages' || url.startsWith('/v1/messages?'));
+    const isChat = request.method === 'POST' && url === '/v1/chat/completions';
+    const isMessages =
+      isChat || (request.method === 'POST' && (url === '/v1/messages' || url.startsWith('/v1/messages?')));
     if (isMessages) this.#begin(response);
     let body: Buffer | null = null;
     let rest: Buffer[] | null = null;
@@ -95,6 +98,8 @@ export class UpstreamHttp {
     request.on('end', () => {
       const whole = rest === null ? (body ?? Buffer.alloc(0)) : Buffer.concat(rest);
       if (isMessages) this.#call(request, response, whole);
+      else if (this.#profile.countsTokens && url.startsWith('/v1/messages/count_tokens'))
+        sendJson(response, { status: 200, value: { input_tokens: (whole.length >> 2) + 1 } });
       else void this.#answerControl(request, response, whole);
     });
   }
@@ -135,12 +140,17 @@ export class UpstreamHttp {
     }
     this.#callsOutsideWindows += 1;
     const fault = this.#faulty ? faultOf(profile, this.#draw.word() / TWO_TO_THE_32) : null;
+    const isChat = request.url === '/v1/chat/completions';
+    // A stream of chunks is not told: whoever asks for one must bear the whole answer, as some servers give it.
+    const stream = !isChat && asksForStream(body);
+    const render = isChat ? renderCompletion : renderAnswer;
     const finish = (): void =>
       this.#finish({
         response,
+        stream,
         row,
         fault,
-        answer: renderAnswer({ row, model: findModel(body), call, bodyBytes: body.length }),
+        answer: render({ row, model: findModel(body), call, bodyBytes: body.length }),
       });
     if (fault !== null) this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
     if (profile.latencyMs <= 0 || (fault !== null && isImmediate(fault))) {
@@ -154,20 +164,25 @@ export class UpstreamHttp {
 
   #finish(input: {
     readonly response: ServerResponse;
+    readonly stream: boolean;
     readonly row: string | null;
     readonly fault: FaultKind | null;
     readonly answer: string;
   }): void {
-    const { response, row, fault, answer } = input;
+    const { response, stream, row, fault, answer } = input;
     // A window that closes the connections closes the sockets at once; their answers learn of it only after the timers that are due.
     if (response.destroyed || response.socket?.destroyed !== false) return;
+    const everyMs = this.#profile.eventEveryMs;
+    if (stream && fault === 'resetMidBody')
+      return sendEvents(response, { events: eventsOf(answer), everyMs, cut: true });
     if (fault !== null) {
       sendFault(response, { kind: fault, answer, profile: this.#profile });
       return;
     }
     this.#answers += 1;
     this.#record.answered(row);
-    sendAnswer(response, answer);
+    if (stream) sendEvents(response, { events: eventsOf(answer), everyMs, cut: false });
+    else sendAnswer(response, answer);
   }
 
   async #answerControl(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {

@@ -48,6 +48,10 @@ export interface UpstreamProfile {
   readonly retryAfterSeconds: number | null;
   readonly hangMs: number;
   readonly hugeBytesMax: number;
+  /** Between the events of a stream. */
+  readonly eventEveryMs: number;
+  /** Whether it has `/v1/messages/count_tokens`; without it that is 404, as at most local servers. */
+  readonly countsTokens: boolean;
 }
 
 export const calmProfile: UpstreamProfile = {
@@ -59,6 +63,8 @@ export const calmProfile: UpstreamProfile = {
   retryAfterSeconds: 1,
   hangMs: 60_000,
   hugeBytesMax: 256 * 1024 * 1024,
+  eventEveryMs: 0,
+  countsTokens: false,
 };
 
 /** What is absent is calm. A name that is not known is refused, because a misspelled fault would make a test pass for nothing. */
