@@ -13,4 +13,5 @@ export const regressions: readonly Regression[] = [
   { seed: 1713, note: 'a crash between archiving and erasing left the blobs for ever' },
   { seed: 2881, note: 'what expired before the clock jumped back expired rightly (a mistake of the check)' },
   { seed: 20518, note: 'a node that lost one span of several of a batch did not hear of it' },
+  { seed: 1106, note: 'a node that thaws must look at its leases before it sends' },
 ];

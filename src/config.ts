@@ -222,7 +222,11 @@ function assembled(given: { settings: Map<OptionName, Given>; file: ConfigFile; 
   const otlp = otlpOf({
     endpoint: values.otlpEndpoint,
     source: settings.get('otlpEndpoint')?.source,
-    settings: { headers: values.otlpHeaders ?? {}, serviceName: values.otlpServiceName, attemptsRatio: values.traceAttempts },
+    settings: {
+      headers: values.otlpHeaders ?? {},
+      serviceName: values.otlpServiceName,
+      attemptsRatio: values.traceAttempts,
+    },
     env,
   });
   const named = new Set(lanes.upstreams.map((upstream) => upstream.apiKeyEnv).filter((name) => name !== null));

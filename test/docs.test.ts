@@ -52,6 +52,8 @@ test('figures that the documents tell are those of src/domain/limits.ts', () => 
     ['docs/operate.md', `at most ${count(limits.UNSYNCED_LINES_MAX)} lines or ${limits.UNSYNCED_BYTES_MAX / MiB} MiB`],
     ['docs/operate.md', `a few files of ${limits.JOURNAL_FILE_BYTES / MiB} MiB`],
     ['docs/operate.md', `(${limits.RETENTION_MS_DEFAULT / day} days from the creation)`],
+    ['docs/operate.md', `${count(limits.SPANS_QUEUED_MAX)} wait`],
+    ['docs/operate.md', `all that failed up to ${limits.TRACED_FAILURES_PER_SECOND} a second`],
     ['docs/operate.md', `\`--drain\` (${limits.DRAIN_MS / second} s)`],
     [
       'docs/operate.md',

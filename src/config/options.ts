@@ -2,7 +2,20 @@
 import * as limits from '../domain/limits.ts';
 import { headerList, TRACES_ENDPOINT } from './otlp.ts';
 import { upstreamAddress, upstreamProfile, type UpstreamAddress, type UpstreamProfile } from './upstream-address.ts';
-import { duration, integer, number, oneOf, onOff, origins, orNull, proxies, secret, text, url, type Reader } from './values.ts';
+import {
+  duration,
+  integer,
+  number,
+  oneOf,
+  onOff,
+  origins,
+  orNull,
+  proxies,
+  secret,
+  text,
+  url,
+  type Reader,
+} from './values.ts';
 
 export type OptionGroup = 'Serving' | 'Upstream' | 'Batches' | 'Simulator' | 'Operation' | 'Secrets';
 

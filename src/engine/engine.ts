@@ -55,7 +55,7 @@ export class Engine {
   readonly calls: SyncCalls;
   #inputs: Input[] = [];
   /** Ends whose outcome is not written yet: their slots are freed by the write. */
-  #ended: Input[] = [];
+  readonly #ended: Input[] = [];
   #turnPending = false;
   #pausedBy = new Set<string>();
   #timer: { readonly atMs: number; readonly cancel: () => void } | null = null;
@@ -192,15 +192,14 @@ export class Engine {
     if (this.#stopped) return;
     const written = this.#journal.flush();
     this.#storage('journal', !written);
-    if (written && this.#ended.length > 0) {
-      this.#inputs.push(...this.#ended);
-      this.#ended = [];
-    }
+    if (written) this.#inputs.push(...this.#ended.splice(0));
+    const nowMs = this.#deps.world.clock.monotonicMs();
+    // Looked at in every turn, not once a second: after a freeze of the process the first turn must not send.
+    this.#hold('lease', !this.#spans.leasesHold(nowMs));
     this.#hold('unsynced', this.#journal.isFull());
     this.#hold('unsealed', this.#sealer.unsealedBytes() > UNSEALED_BYTES_PAUSE);
     const inputs = this.#inputs;
     this.#inputs = [];
-    const nowMs = this.#deps.world.clock.monotonicMs();
     for (const command of this.#scheduler.step(inputs, nowMs)) this.#carryOut(command);
     this.#setTimer(nowMs);
   }
@@ -354,7 +353,6 @@ export class Engine {
     this.#attempts.sweep(nowMs);
     this.calls.sweep(nowMs);
     this.#trouble.tell();
-    this.#hold('lease', !this.#spans.leasesHold(nowMs));
     this.#spans.sweep(nowMs);
     this.#tellLanes();
     this.#post({ kind: 'tick' });

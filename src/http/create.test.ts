@@ -25,7 +25,7 @@ test('the body reaches the engine byte for byte, with everything the headers say
       'anthropic-beta': 'b-1,a-1, b-1,, message-batches-2024-09-24',
       'x-stainless-retry-count': '1',
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-        'idempotency-key': 'key-1',
+      'idempotency-key': 'key-1',
     },
     body: '{"requests":[]}\n',
   });

@@ -262,10 +262,18 @@ test('what is no completion is garbage, with the server’s words where it has s
     ['{"error":{"message":"overloaded, try later","code":502}}', /overloaded, try later/],
     [completion({ content: 'x' }, { finish_reason: 'error' }).toString(), /ended with "error"/],
     [completion({ content: 'x' }).toString().slice(0, -5), /not valid JSON/],
+    [completion({ tool_calls: [call(), call({}, { name: null })] }).toString(), /a tool call without a name/],
+    [completion({ tool_calls: [{ id: 'call_1' }] }).toString(), /a tool call without a name/],
   ];
   for (const [body, reason] of garbage) {
     const answer = fromChat(Buffer.from(body), { context, tier: 'batch' });
     assert.ok(answer.kind === 'garbage', body);
     assert.match(answer.reason, reason);
   }
+});
+
+test('half a character in arguments stays half a character', () => {
+  const halves = '{"\ud800":"a\udfff\\ud83d","whole":"🚀"}';
+  const { message } = translated(completion({ tool_calls: [call({}, { arguments: halves })] }));
+  assert.deepEqual(message.content[0]?.['input'], { '\ud800': 'a\udfff\ud83d', whole: '🚀' });
 });

@@ -46,6 +46,7 @@ type Parts = {
 function messageOf(completion: Json, { choice, message, bytes, context, tier }: Parts): Translated {
   const id = messageId(bytes);
   const calls = toolCallsOf(message);
+  if (calls.some((call) => nameOf(call) === '')) return garbage('it holds a tool call without a name');
   const refusal = typeof message['refusal'] === 'string' ? message['refusal'] : '';
   const stop = stopOf({ choice, hasToolCalls: calls.length > 0, refusal, context });
   const counted = countedOf(completion['usage']);
@@ -80,13 +81,17 @@ function contentOf(message: Json, { calls, refusal, id, context }: Content): str
   const taken = new Set<string>();
   for (const call of calls) {
     const called = isObject(call['function']) ? call['function'] : {};
-    const name = typeof called['name'] === 'string' ? context.names.original(called['name']) : '';
+    const name = context.names.original(nameOf(call));
     const useId = JSON.stringify(toolUseId(call['id'], { taken, seed: id }));
     content +=
       `${content === '' ? '' : ','}{"type":"tool_use","id":${useId},"name":${JSON.stringify(name)},` +
       `"input":${inputText(called['arguments'])}}`;
   }
   return content;
+}
+
+function nameOf({ function: called }: Json): string {
+  return isObject(called) && typeof called['name'] === 'string' ? called['name'] : '';
 }
 
 /** The very text of the arguments where it is an object: no number and no order of it changes. */
@@ -100,8 +105,15 @@ export function inputText(value: unknown): string {
     return raw(value);
   }
   if (parsed === null) return '{}';
+  if (!isObject(parsed)) return raw(value);
+  // Half a character has no bytes of its own; in JSON it stands only in strings, where it can be escaped.
+  const text = value.isWellFormed() ? value : value.replaceAll(/\p{Surrogate}/gu, escaped);
   // In valid JSON line ends stand only between tokens, and a line of results must hold none.
-  return isObject(parsed) ? value.replaceAll(/[\r\n]/g, '') : raw(value);
+  return text.replaceAll(/[\r\n]/g, '');
+}
+
+function escaped(half: string): string {
+  return `\\u${half.charCodeAt(0).toString(16)}`;
 }
 
 function raw(text: string): string {

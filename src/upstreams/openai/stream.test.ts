@@ -253,3 +253,17 @@ test('trouble in the middle is an error event, and the last one', async () => {
     assert.ok(!events.some((event) => event.type === 'message_stop'));
   }
 });
+
+test('what came before an error in one event is told once, and nothing after it', async () => {
+  const several = (...calls: readonly Json[]): Json => chunk({ content: 'x', tool_calls: calls });
+  for (const only of [
+    chunk({ content: 'x' }, { finish_reason: 'error' }),
+    several({ index: 0, function: { arguments: '{}' } }, { index: 1, function: { name: 'b' } }),
+    several({ index: 0, function: { name: 'a' } }, { index: 1, function: { name: 'b' } }, { index: 0 }, { index: 2 }),
+  ]) {
+    const events = await eventsOf(responseOf([wire([only])]));
+    assert.equal(events.filter(({ type }) => type === 'message_start').length, 1);
+    assert.equal(events.filter(({ type }) => type === 'content_block_delta').length, 1);
+    assert.equal(events.findIndex(({ type }) => type === 'error'), events.length - 1);
+  }
+});

@@ -90,10 +90,14 @@ export class StreamTranslator {
   }
 
   fail(message: string): string {
-    if (this.#ended) return '';
-    this.#ended = true;
-    this.#emit('error', `"error":${JSON.stringify({ type: 'api_error', message })}`);
+    this.#breakOff(message);
     return this.#flush();
+  }
+
+  /** What was made before the error goes out before it, once; nothing is made after it. */
+  #breakOff(message: string): void {
+    this.#emit('error', `"error":${JSON.stringify({ type: 'api_error', message })}`);
+    this.#ended = true;
   }
 
   #take(chunk: Json, text: string): void {
@@ -112,7 +116,7 @@ export class StreamTranslator {
     toolCallsOf(delta).forEach((call, at) => this.#callTool(call, at));
     const reason = choice['finish_reason'];
     if (reason === undefined || reason === null) return;
-    if (gaveUp(reason)) this.#out += this.fail(`The upstream's answer ended with ${JSON.stringify(reason)}.`);
+    if (gaveUp(reason)) this.#breakOff(`The upstream's answer ended with ${JSON.stringify(reason)}.`);
     this.#choice = choice;
   }
 
@@ -156,7 +160,7 @@ export class StreamTranslator {
     if (this.#call?.index !== index) {
       this.#stopBlock();
       if (this.#callsDone.has(index)) {
-        this.#out += this.fail('The upstream went back to a tool call it had left.');
+        this.#breakOff('The upstream went back to a tool call it had left.');
         return;
       }
       this.#call = { index, id: call['id'], name: '' };
@@ -171,7 +175,7 @@ export class StreamTranslator {
       this.#call.id ??= call['id'];
       this.#arguments += text;
       if (this.#arguments.length > STREAM_LINE_LENGTH_MAX) {
-        this.#out += this.fail('The upstream sent a tool call without a name.');
+        this.#breakOff('The upstream sent a tool call without a name.');
         return;
       }
       // A call is nothing without its name; what came of its arguments waits for it.
@@ -192,7 +196,7 @@ export class StreamTranslator {
     if (this.#open !== null || (this.#call !== null && call === null)) this.#stopBlock();
     if (this.#ended) return;
     if (this.#blocks >= STREAM_BLOCKS_MAX) {
-      this.#out += this.fail('The upstream sent too many blocks.');
+      this.#breakOff('The upstream sent too many blocks.');
       return;
     }
     this.#call = call;
@@ -206,7 +210,7 @@ export class StreamTranslator {
 
   #stopBlock(): void {
     if (this.#open === null) {
-      if (this.#call !== null) this.#out += this.fail('The upstream sent a tool call without a name.');
+      if (this.#call !== null) this.#breakOff('The upstream sent a tool call without a name.');
       return;
     }
     if (this.#open === 'thinking') this.#delta(`{"type":"signature_delta","signature":"${UNSIGNED}"}`);
@@ -217,6 +221,7 @@ export class StreamTranslator {
   }
 
   #emit(type: string, rest = ''): void {
+    if (this.#ended) return;
     this.#out += `event: ${type}\ndata: {"type":"${type}"${rest === '' ? '' : `,${rest}`}}\n\n`;
   }
 
