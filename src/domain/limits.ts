@@ -99,6 +99,8 @@ export const SYNC_BYTES_MAX = 256 * MiB;
 export const SYNC_WAIT_MS_MAX = 30 * second;
 /** What a call turned away is told to wait, where nothing better is known. */
 export const SYNC_RETRY_AFTER_SECONDS = 1;
+/** Lanes nothing uses are kept up to so many: a window once learned is worth keeping, a name a caller made up is not. */
+export const LANES_IDLE_MAX = 64;
 /** While such calls were used within this time, batches leave this part of the window to them. */
 export const SYNC_RESERVE_MS = 1 * minute;
 export const SYNC_RESERVE_PART = 1 / 8;
@@ -251,6 +253,8 @@ export const SIMULATED_PREFIXES_MAX = 50_000;
 export const SIMULATED_COUNTS_MAX = 10_000;
 /** Values in one simulated JSON document: a hostile schema must not make a huge one. */
 export const SIMULATED_VALUES_MAX = 5_000;
+/** The longest simulated text, as long as the longest of any model: a limit of a billion tokens must not be filled. */
+export const SIMULATED_TOKENS_MAX = 128_000;
 /** Events of one simulated stream; longer answers come in larger pieces. */
 export const SIMULATED_PIECES_MAX = 1_000;
 

@@ -37,7 +37,6 @@ export class Spans {
   readonly #deps: SpansDeps;
   readonly #runs = new Map<string, BatchRun>();
   readonly #held = new Map<SpanId, HeldSpan>();
-  readonly #lanes = new Map<string, LaneId>();
   readonly #budget = new BodyBudget();
   readonly #leases: Leases;
   #lastSpanId = 0;
@@ -277,11 +276,10 @@ export class Spans {
     let open = 0;
     for (let item = lease.from; item < lease.to; item++) if (!testBit(done, item)) open += 1;
     this.#lastSpanId += 1;
-    const lane = this.#laneOf(segment.model);
     const span: HeldSpan = {
       id: this.#lastSpanId,
       run,
-      lane,
+      lane: laneOf(this.#deps.upstreamFor(segment.model), segment.model),
       lease,
       segment,
       index,
@@ -315,7 +313,7 @@ export class Spans {
       kind: 'span',
       span: span.id,
       batchId: span.lease.batchId,
-      lane: span.lane,
+      lane: this.#tellLane(span.segment.model),
       items,
       tokens,
       faults,
@@ -341,17 +339,15 @@ export class Spans {
     this.#deps.post({
       kind: 'unclaimed',
       batchId: run.batch.id,
-      lane: this.#laneOf(model),
+      lane: this.#tellLane(model),
       spans: run.unclaimed.get(model) ?? 0,
     });
   }
 
-  #laneOf(model: string): LaneId {
-    let lane = this.#lanes.get(model);
-    if (lane !== undefined) return lane;
+  /** Right before its work is told, because the scheduler may have forgotten it meanwhile. */
+  #tellLane(model: string): LaneId {
     const upstream = this.#deps.upstreamFor(model);
-    lane = `${upstream.name}\n${model}`;
-    this.#lanes.set(model, lane);
+    const lane = laneOf(upstream, model);
     const { concurrency, requestsPerMinute, tokensPerMinute } = upstream;
     this.#deps.post({ kind: 'lane', lane, settings: { concurrency, requestsPerMinute, tokensPerMinute } });
     return lane;
@@ -380,6 +376,10 @@ function leaseAgain(run: BatchRun, { lease }: HeldRow): boolean {
     return true;
   }
   return false;
+}
+
+function laneOf({ name }: { readonly name: string }, model: string): LaneId {
+  return `${name}\n${model}`;
 }
 
 function modelOf(lane: LaneId): string {

@@ -28,7 +28,7 @@ import { Lane } from './lane.ts';
 import type { AttemptId, AttemptResult, Command, Input, LaneId, LaneSettings, LaneStats, SpanId } from './messages.ts';
 import { HeldSpan } from './span.ts';
 import { SyncCalls } from './sync.ts';
-import { addDelayed, addReady, closeIfEmpty, endDelays, newBatch, newLaneWork, openQueue } from './work.ts';
+import { addDelayed, addReady, closeIfEmpty, endDelays, idleLanes, newBatch, newLaneWork, openQueue } from './work.ts';
 import { setUrgency, takeRequest, updateUrgency, withdrawSpan } from './work.ts';
 import type { Attempt, Batch, LaneWork, Queue } from './work.ts';
 
@@ -115,7 +115,7 @@ export class Scheduler {
       case 'ended':
         return this.#ended(input);
       case 'lane':
-        this.#lane(input.lane, input.settings).kept = true;
+        this.#lane(input.lane, input.settings);
         return;
       case 'batch':
         return this.#batch(input);
@@ -178,9 +178,11 @@ export class Scheduler {
 
   #weight({ workspaceId, weight }: InputOf<'weight'>): void {
     for (const batch of this.#batches.values()) if (batch.workspaceId === workspaceId) batch.weight = weight;
-    for (const { workspaces } of this.#lanes.values()) {
+    for (const { workspaces, shares } of this.#lanes.values()) {
       const workspace = workspaces.get(workspaceId);
-      if (workspace !== undefined) workspace.weight = weight;
+      if (workspace === undefined) continue;
+      shares.reweigh(workspace, workspace.weight / weight);
+      workspace.weight = weight;
     }
   }
 
@@ -388,7 +390,7 @@ export class Scheduler {
       batch.idle = true;
     }
     this.#claims.tick();
-    // Models are named by callers: a lane that only their calls have made goes when they are done with it.
-    for (const { id, kept } of this.#sync.forgetIdle(this.#nowMs)) if (!kept) this.#lanes.delete(id);
+    this.#sync.forgetIdle(this.#nowMs);
+    for (const { id } of idleLanes(this.#lanes, this.#nowMs)) if (!this.#sync.uses(id)) this.#lanes.delete(id);
   }
 }

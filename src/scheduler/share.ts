@@ -53,6 +53,15 @@ export class Shares<T extends Share> {
     this.#waiting.moved(share);
   }
 
+  /**
+   * Its weight has changed, and one request costs so much more or less: what it has had ahead of the others counts at the new cost,
+   * so that a workspace raised from 0.001 does not first wait until the others have had a thousand requests.
+   */
+  reweigh(share: T, factor: number): void {
+    share.virtualTime = this.#virtualTime + (share.virtualTime - this.#virtualTime) * factor;
+    if (share.heapIndex >= 0) this.#waiting.moved(share);
+  }
+
   setUrgency(share: T, urgency: { urgent: boolean; deadlineMs: number }): void {
     const wasUrgent = share.urgent;
     share.urgent = urgency.urgent;

@@ -7,6 +7,7 @@ import {
   SYNC_WAIT_MS_MAX,
   SYNC_WAITING_LANE_MAX,
   SYNC_WAITING_WORKSPACE_MAX,
+  LANES_IDLE_MAX,
 } from '../domain/limits.ts';
 import type { AttemptResult, Command, Input, LaneSettings } from './messages.ts';
 import { Scheduler } from './scheduler.ts';
@@ -235,14 +236,16 @@ test('a drain refuses who waits and who comes, and lets those in flight end', ()
   );
 });
 
-test('a lane that only synchronous calls have made is forgotten when they are done with it', () => {
+test('more lanes than are kept are forgotten when nothing uses them', () => {
   const play = new Play();
   play.fill(10);
-  for (let model = 0; model < 50; model++) {
+  for (let model = 0; model < LANES_IDLE_MAX; model++) {
     play.ask({ lane: `upstream\nmodel ${model}` });
     play.endSync();
   }
-  assert.equal(play.scheduler.stats().length, 51);
+  assert.equal(play.scheduler.stats().length, LANES_IDLE_MAX + 1);
+  play.step([{ kind: 'tick' }]);
+  assert.equal(play.scheduler.stats().length, LANES_IDLE_MAX + 1, 'they were used a moment ago');
   play.nowMs += SYNC_RESERVE_MS + 1;
   play.step([{ kind: 'tick' }]);
   assert.deepEqual(

@@ -133,13 +133,15 @@ export class SyncCalls {
     for (const lane of this.#waiting) this.#refuseAll(lane, 'draining', null);
   }
 
-  /** Forgets lanes that no call has used for a while, but no pause that was asked for; returns those that nothing else uses either. */
-  forgetIdle(nowMs: number): LaneWork[] {
-    const idle = [...this.#lanes.values()].filter(
-      (lane) => !isUsed(lane, nowMs) && lane.work.lane.pausedUntilMs() <= nowMs,
-    );
-    for (const { work } of idle) this.#lanes.delete(work.id);
-    return idle.map(({ work }) => work).filter(({ queues, lane }) => queues === 0 && lane.inFlight === 0);
+  /** Forgets lanes that no call has used for a while, but no pause that was asked for. */
+  forgetIdle(nowMs: number): void {
+    for (const [id, lane] of this.#lanes) {
+      if (!isUsed(lane, nowMs) && lane.work.lane.pausedUntilMs() <= nowMs) this.#lanes.delete(id);
+    }
+  }
+
+  uses(id: LaneId): boolean {
+    return this.#lanes.has(id);
   }
 
   #open(work: LaneWork): SyncLane {

@@ -44,3 +44,19 @@ test('a weight that changes moves the shares of batches that run, and of what co
   scheduler.step([{ kind: 'weight', workspaceId: 'nobody', weight: 9 }], 0);
   assert.ok(Math.abs(served(scheduler, inFlight, 100)[2]! - 80) <= 2);
 });
+
+test('a weight that is raised helps at once: what was served at the old one is not waited for', () => {
+  const scheduler = new Scheduler({ chance: () => 0.5 });
+  const settings = { concurrency: 1, requestsPerMinute: null, tokensPerMinute: null };
+  const begin = [{ kind: 'lane', lane: LANE, settings } as const, ...batch(1, 'research'), ...batch(2, 'production')];
+  scheduler.step([{ kind: 'weight', workspaceId: 'production', weight: 1 }], 0);
+  const inFlight = scheduler.step(begin, 0).flatMap((command) => (command.kind === 'send' ? [command.attempt] : []));
+  scheduler.step([{ kind: 'weight', workspaceId: 'production', weight: 0.001 }], 0);
+  assert.ok(served(scheduler, inFlight, 100)[2]! <= 1);
+  scheduler.step([{ kind: 'weight', workspaceId: 'production', weight: 1_000 }], 0);
+  const raised = served(scheduler, inFlight, 100);
+  assert.ok(raised[2]! >= 97, JSON.stringify(raised));
+  scheduler.step([{ kind: 'weight', workspaceId: 'production', weight: 1 }], 0);
+  const level = served(scheduler, inFlight, 100);
+  assert.ok(Math.abs(level[2]! - 50) <= 2, JSON.stringify(level));
+});

@@ -4,7 +4,7 @@
  * A queue is what one batch has in one lane. It waits in its workspace's shares exactly while it has a request that may go now (a
  * stopped batch has none); a workspace waits in its lane's shares exactly while one of its queues waits.
  */
-import { BATCH_RATE_SPAN_MS } from '../domain/limits.ts';
+import { BATCH_RATE_SPAN_MS, LANES_IDLE_MAX } from '../domain/limits.ts';
 import type { Claimant } from './claims.ts';
 import { Fifo } from './fifo.ts';
 import { Heap } from './heap.ts';
@@ -76,8 +76,6 @@ export type LaneWork = {
   queues: number;
   ready: number;
   delayed: number;
-  /** The engine counts on it; others live as long as synchronous calls use them. */
-  kept: boolean;
 };
 
 export type Batch = HeapEntry & {
@@ -110,8 +108,15 @@ export function newLaneWork(id: LaneId, lane: Lane): LaneWork {
     queues: 0,
     ready: 0,
     delayed: 0,
-    kept: false,
   };
+}
+
+/** Models are named by callers: without an end to them, a hundred thousand names would be as many lanes for ever. */
+export function idleLanes(lanes: ReadonlyMap<LaneId, LaneWork>, nowMs: number): readonly LaneWork[] {
+  if (lanes.size <= LANES_IDLE_MAX) return [];
+  const isIdle = ({ queues, lane }: LaneWork): boolean =>
+    queues === 0 && lane.inFlight === 0 && lane.pausedUntilMs() <= nowMs;
+  return [...lanes.values()].filter(isIdle);
 }
 
 export function newBatch(
