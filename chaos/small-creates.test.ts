@@ -7,7 +7,7 @@ import { rows } from '../test/support/rows.ts';
 import { scratchFolder } from '../test/support/scratch-folder.ts';
 import { startServer } from '../test/support/server.ts';
 
-const KILLS = 5;
+const KILLS = 4;
 const SENDERS = 64;
 /** Each batch has its own first row, so that a line tells whose it is. */
 const ROWS_BETWEEN = 10;
@@ -33,7 +33,7 @@ test('small creates that share commits survive kills', async (t) => {
       }
     };
     const senders = Array.from({ length: SENDERS }, sender);
-    await after(300 + (draw.word() % 1_200));
+    await after(200 + (draw.word() % 600));
     alive = false;
     await server.kill();
     await Promise.all(senders);

@@ -6,6 +6,7 @@ import { StartError } from './domain/errors.ts';
 import { newId } from './domain/id.ts';
 import type { Directory } from './ports/directory.ts';
 import type { Usages } from './ports/usage.ts';
+import { isOutdated } from './stores/sqlite/database.ts';
 import { openSqliteStores } from './stores/sqlite/stores.ts';
 import { systemClock } from './world.ts';
 
@@ -27,6 +28,11 @@ export async function openDirectory(data: string): Promise<OpenDirectory> {
   if (!isThere) {
     throw new StartError(`there is no catalog in ${resolve(data)}`, {
       hint: 'Name the data folder of the server with --data, or start the server once.',
+    });
+  }
+  if (isOutdated(path)) {
+    throw new StartError(`${path} is of an earlier version of Nightshift`, {
+      hint: 'Start the server of this version first, in place of one that runs: it brings the catalog up to date.',
     });
   }
   const firstStart = { organizationId: crypto.randomUUID(), defaultWorkspaceId: newId('wrkspc', randomBytes) };

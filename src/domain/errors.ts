@@ -62,9 +62,13 @@ export class StartError extends Error {
 
 /** Thrown by a store that has no room; work pauses and goes on by itself when there is. */
 export class StorageFullError extends Error {
-  constructor(what: string, cause?: unknown) {
+  /** What was refused may be found done after a crash. */
+  readonly mayHold: boolean;
+
+  constructor(what: string, cause?: unknown, { mayHold = false }: { readonly mayHold?: boolean } = {}) {
     super(`no room left for ${what}`, cause === undefined ? undefined : { cause });
     this.name = 'StorageFullError';
+    this.mayHold = mayHold;
   }
 }
 

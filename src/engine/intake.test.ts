@@ -237,6 +237,18 @@ test('a catalog without room leaves nothing; one whose answer is lost leaves the
     StorageFullError,
   );
   await expectNothing(subject);
+  const unsure = new StorageFullError('the catalog', undefined, { mayHold: true });
+  const kept = ['wrkspc_a/msgbatch_unsure/s-000000'];
+  await assert.rejects(
+    intake(
+      failing(unsure, async () => undefined),
+      createOf({ body: large() }),
+      'msgbatch_unsure',
+    ),
+    unsure,
+  );
+  assert.deepEqual(subject.blobs.keys(), kept);
+  await subject.blobs.delete(kept);
   const lost = { ...subject, catalog: Object.create(subject.catalog) as IntakeDeps['catalog'] };
   lost.catalog.accept = async (acceptance) => {
     await subject.catalog.accept(acceptance);

@@ -50,7 +50,8 @@ export async function intake(deps: IntakeDeps, request: CreateBatch, batchId: st
     return { accepted, segments: packer.segments, bytes: body.bytes };
   } catch (error) {
     // An accept whose answer was lost may have been carried out: its blobs then hold requests, else they are the janitor's.
-    if (!asked || error instanceof StorageFullError) await writes.undo();
+    const isRefused = error instanceof StorageFullError && !error.mayHold;
+    if (!asked || isRefused) await writes.undo();
     throw error;
   }
 }

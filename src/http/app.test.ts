@@ -286,6 +286,9 @@ test('a full disk is a 503 to come back to', async () => {
   assert.equal(response.headers.get('retry-after'), '5');
   const message = 'storage is full; nothing was accepted';
   await expectError(response, { status: 503, type: 'api_error', message });
+  deps.service.create = () => Promise.reject(new StorageFullError('the catalog', undefined, { mayHold: true }));
+  const unsure = await call(deps, batches, { method: 'POST', body: '{}' });
+  await expectError(unsure, { status: 503, type: 'api_error', message: 'storage is full' });
 });
 
 test('an unexpected error is told to operators, not to the caller', async () => {

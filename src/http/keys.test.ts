@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Scope } from '../domain/key.ts';
 import { KEY_CACHE_MS, KEY_REFUSED_QUIET_MS } from '../domain/limits.ts';
-import { createApp } from './app.ts';
+import { createApp, routes } from './app.ts';
 import { AUTH, BATCH_ID, testDeps, testKey, type TestFace } from './fake-face.ts';
 
 const batches = '/v1/messages/batches';
@@ -52,6 +52,28 @@ test('each route asks for its scope, and a 403 names the one that is missing', a
   const deps = testDeps();
   holds(deps, { scopes: ['results:read'] });
   assert.equal((await createApp(deps).request(`${batches}/${BATCH_ID}`, { headers: AUTH })).status, 200);
+});
+
+test('no route of the API opens without a key, and none but the models to a key without scopes', async () => {
+  const deps = testDeps();
+  holds(deps, { scopes: [] });
+  const app = createApp(deps);
+  const open: string[] = [];
+  const anyKey: string[] = [];
+  for (const [route, handlers] of Object.entries(routes)) {
+    const path = route.replace(/:\w+(\{.*\})?/, 'x');
+    const methods = Object.keys(handlers);
+    for (const method of methods.includes('GET') ? [...methods, 'HEAD'] : methods) {
+      for (const place of [path, `${path}/`, `${path}?beta=true`]) {
+        const without = await app.request(place, { method });
+        if (without.status !== 401) open.push(path);
+        const { status } = await app.request(place, { method, headers: AUTH });
+        if (without.status === 401 && status !== 403) anyKey.push(path);
+      }
+    }
+  }
+  assert.deepEqual([...new Set(open)], ['/healthz', '/readyz', '/metrics', '/openapi.json']);
+  assert.deepEqual([...new Set(anyKey)], ['/v1/models', '/v1/models/x']);
 });
 
 test('an expired and a revoked key hear what an unknown one hears; the log hears why, once a minute', async () => {

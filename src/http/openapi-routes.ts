@@ -4,15 +4,20 @@ export type RouteText = {
   readonly id: string;
   readonly tag: 'Batches' | 'Messages' | 'Models' | 'Organization' | 'Operation';
   readonly summary: string;
-  /** Names of query parameters. */
   readonly query?: readonly (keyof typeof queryParameters)[];
+  /** Headers of the request that mean something here, beside those that every route takes. */
+  readonly sends?: readonly (keyof typeof requestHeaders)[];
   /** Name of the schema of the body. */
   readonly body?: string;
+  /** Of a line of the body, where it may come as lines, too. */
+  readonly bodyLine?: string;
   /** Name of the schema of the answer. */
   readonly answer: string;
   /** The type of the answer, where it is not JSON alone. */
   readonly types?: readonly string[];
   readonly headers?: readonly string[];
+  /** What else is no error, or is one with an answer of its own. */
+  readonly also?: Readonly<Record<number, string>>;
 };
 
 const integer = { type: 'integer', minimum: 1, maximum: 1_000 };
@@ -27,12 +32,34 @@ export const queryParameters = {
   include_archived: { schema: { type: 'boolean' }, description: 'Archived workspaces, too.' },
   include_default: { schema: { type: 'boolean' }, description: 'The default workspace, too.' },
   'ids[]': { schema: texts, description: 'Only these.' },
-  status: { schema: text, description: 'Keys in this state.' },
+  status: { schema: { enum: ['active', 'inactive', 'archived', 'expired'] }, description: 'Keys in this state.' },
   workspace_id: { schema: text, description: 'Keys of this workspace.' },
-  starting_at: { schema: { type: 'string', format: 'date-time' }, description: 'Where the report begins.' },
-  ending_at: { schema: { type: 'string', format: 'date-time' }, description: 'Where it ends.' },
-  bucket_width: { schema: { enum: ['1m', '1h', '1d'] }, description: 'The length of each bucket.' },
-  'group_by[]': { schema: texts, description: 'What is told apart.' },
+  starting_at: { required: true, schema: { type: 'string', format: 'date-time' }, description: 'Where it begins.' },
+  ending_at: { schema: { type: 'string', format: 'date-time' }, description: 'Where it ends; now, if not told.' },
+  width: {
+    name: 'bucket_width',
+    schema: { enum: ['1m', '1h', '1d'], default: '1d' },
+    description: 'The length of each bucket.',
+  },
+  day: { name: 'bucket_width', schema: { const: '1d' }, description: 'The length of each bucket.' },
+  buckets: {
+    name: 'limit',
+    schema: { type: 'integer', minimum: 1, maximum: 1_440 },
+    description: 'How many buckets a page holds: at most 31 days, 168 hours or 1,440 minutes; 7, 24 or 60 if not told.',
+  },
+  usage_groups: {
+    name: 'group_by[]',
+    schema: {
+      type: 'array',
+      items: { enum: ['api_key_id', 'workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] },
+    },
+    description: 'What is told apart.',
+  },
+  cost_groups: {
+    name: 'group_by[]',
+    schema: { type: 'array', items: { enum: ['workspace_id', 'description'] } },
+    description: 'What is told apart.',
+  },
   'api_key_ids[]': { schema: texts, description: 'Only these keys.' },
   'workspace_ids[]': { schema: texts, description: 'Only these workspaces.' },
   'models[]': { schema: texts, description: 'Only these models.' },
@@ -40,8 +67,20 @@ export const queryParameters = {
   page: { schema: text, description: '`next_page` of the page before.' },
 } as const;
 
+export const requestHeaders = {
+  'content-encoding': { schema: { enum: ['gzip', 'zstd'] }, description: 'How the body is compressed.' },
+  'idempotency-key': {
+    schema: text,
+    description: 'The same key and body within 24 hours are one batch. An extension.',
+  },
+  'nightshift-live-counts': { schema: { enum: ['0', '1'] }, description: 'Counts as they are now. An extension.' },
+  range: { schema: text, description: 'Bytes of the plain results.' },
+  'if-range': { schema: text, description: 'The range, if the `etag` is still this one; else the whole.' },
+  'if-none-match': { schema: text, description: 'Nothing, if the `etag` is this one.' },
+} as const;
+
 const pages = ['limit', 'after_id', 'before_id'] as const;
-const span = ['starting_at', 'ending_at', 'bucket_width', 'limit', 'page', 'group_by[]'] as const;
+const span = ['starting_at', 'ending_at', 'buckets', 'page'] as const;
 const lines = ['application/x-jsonl'];
 
 /** By method and path, as app.ts writes them. */
@@ -50,6 +89,7 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     id: 'createMessage',
     tag: 'Messages',
     summary: 'An answer at once, before any batch work.',
+    sends: ['content-encoding'],
     body: 'MessageParams',
     answer: 'MessageAnswer',
     types: ['application/json', 'text/event-stream'],
@@ -58,6 +98,7 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     id: 'countTokens',
     tag: 'Messages',
     summary: 'The tokens of a prompt; an estimate where the upstream cannot count them.',
+    sends: ['content-encoding'],
     body: 'CountParams',
     answer: 'TokenCount',
     headers: ['nightshift-estimate'],
@@ -66,7 +107,9 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     id: 'createBatch',
     tag: 'Batches',
     summary: 'A new batch, durable when it is answered.',
+    sends: ['content-encoding', 'idempotency-key'],
     body: 'CreateBatch',
+    bodyLine: 'BatchRequest',
     answer: 'MessageBatch',
   },
   'GET /v1/messages/batches': {
@@ -74,12 +117,14 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     tag: 'Batches',
     summary: 'The batches of the workspace, newest first.',
     query: pages,
+    sends: ['nightshift-live-counts'],
     answer: 'MessageBatchPage',
   },
   'GET /v1/messages/batches/:id': {
     id: 'retrieveBatch',
     tag: 'Batches',
     summary: 'One batch, for polling.',
+    sends: ['nightshift-live-counts'],
     answer: 'MessageBatch',
     headers: ['retry-after'],
   },
@@ -98,17 +143,26 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
   'GET /v1/messages/batches/:id/results': {
     id: 'downloadResults',
     tag: 'Batches',
-    summary: 'One line for each request, in any order, once the batch has ended. Ranges are honoured.',
+    summary: 'One line for each request, in any order, once the batch has ended.',
+    sends: ['range', 'if-range', 'if-none-match'],
     answer: 'ResultLine',
     types: lines,
-    headers: ['etag', 'accept-ranges'],
+    headers: ['etag', 'accept-ranges', 'content-range'],
+    also: { 206: 'The range.', 304: 'The `etag` is the one in `if-none-match`.' },
   },
   'GET /v1/messages/batches/:id/results/partial': {
     id: 'downloadPartialResults',
     tag: 'Batches',
     summary: 'The lines that are sealed so far. An extension.',
+    sends: ['range', 'if-none-match'],
     answer: 'ResultLine',
     types: lines,
+    headers: ['etag', 'accept-ranges', 'content-range', 'nightshift-complete', 'retry-after'],
+    also: {
+      204: 'The range begins where the lines end: nothing new.',
+      206: 'The range.',
+      304: 'The `etag` is the one in `if-none-match`.',
+    },
   },
   'GET /v1/messages/batches/:id/usage': {
     id: 'retrieveBatchUsage',
@@ -165,14 +219,14 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     id: 'reportUsage',
     tag: 'Organization',
     summary: 'Tokens by minute, hour or day.',
-    query: [...span, 'api_key_ids[]', 'workspace_ids[]', 'models[]', 'service_tiers[]'],
+    query: [...span, 'width', 'usage_groups', 'api_key_ids[]', 'workspace_ids[]', 'models[]', 'service_tiers[]'],
     answer: 'UsageReport',
   },
   'GET /v1/organizations/cost_report': {
     id: 'reportCost',
     tag: 'Organization',
     summary: 'Money by day.',
-    query: span,
+    query: [...span, 'day', 'cost_groups'],
     answer: 'CostReport',
   },
   'GET /healthz': { id: 'health', tag: 'Operation', summary: 'The process runs.', answer: 'Health' },
@@ -181,6 +235,7 @@ export const routeTexts: Readonly<Record<string, RouteText>> = {
     tag: 'Operation',
     summary: 'The server can work: 200, or 503 with the reason.',
     answer: 'Readiness',
+    also: { 503: 'Not ready, with the reason.' },
   },
   'GET /metrics': {
     id: 'metrics',

@@ -21,14 +21,28 @@ function pageOf(name: string): Shape {
   return whole({ data: listOf(ref(name)), has_more: truth, first_id: orNull(text), last_id: orNull(text) });
 }
 
-const report = whole({
-  data: listOf(whole({ starting_at: time, ending_at: time, results: listOf(anything) })),
-  has_more: truth,
-  next_page: orNull(text),
-});
+const reportOf = (result: Shape): Shape =>
+  whole({
+    data: listOf(whole({ starting_at: time, ending_at: time, results: listOf(result) })),
+    has_more: truth,
+    next_page: orNull(text),
+  });
 
+/** Dollars as decimal text; null where nothing is known. */
+const amount = { amount: orNull(text), at_least: truth, unpriced: listOf(text) };
+const billing: Shape = { enum: ['standard', 'own', 'simulated'] };
+
+const tokens = {
+  uncached_input_tokens: count,
+  cache_creation: whole({ ephemeral_1h_input_tokens: count, ephemeral_5m_input_tokens: count }),
+  cache_read_input_tokens: count,
+  output_tokens: count,
+};
+
+/** An upstream's own error is passed on, so there may be others. */
 const errorType: Shape = {
-  enum: [
+  type: 'string',
+  examples: [
     'invalid_request_error',
     'authentication_error',
     'billing_error',
@@ -123,44 +137,104 @@ export const answers: Readonly<Record<string, Shape>> = {
     },
   },
   TokenCount: whole({ input_tokens: count }),
-  Model: {
-    type: 'object',
-    required: ['id', 'type', 'display_name', 'created_at'],
-    properties: { id: text, type: { const: 'model' }, display_name: text, created_at: time },
-  },
+  Model: whole({
+    id: text,
+    type: { const: 'model' },
+    display_name: text,
+    created_at: time,
+    lifecycle: { enum: ['active', 'deprecated', 'retired'] },
+    line: orNull(text),
+    deprecated_at: orNull(time),
+    retires_at: orNull(time),
+    max_input_tokens: orNull(count),
+    max_tokens: orNull(count),
+    capabilities: orNull(anything),
+  }),
   ModelPage: pageOf('Model'),
   BatchUsage: whole({
     id: text,
     type: { const: 'message_batch_usage' },
     requests: count,
     wasted_attempts: count,
-    cost: anything,
-    usage: listOf(anything),
+    cost: whole({
+      currency: { const: 'USD' },
+      price_list: { type: 'string', format: 'date' },
+      spent: listOf(whole({ billing, ...amount })),
+      billed: whole(amount),
+      standard: whole(amount),
+      batch: whole(amount),
+      batch_with_cache: whole(amount),
+    }),
+    usage: listOf(
+      whole({
+        day: { type: 'string', format: 'date' },
+        model: text,
+        upstream: text,
+        billing,
+        service_tier: text,
+        price_band: count,
+        wasted: truth,
+        requests: count,
+        ...tokens,
+      }),
+    ),
   }),
-  UsageReport: report,
-  CostReport: report,
-  Organization: whole({ id: text, type: { const: 'organization' }, name: text }),
-  Workspace: {
-    type: 'object',
-    required: ['id', 'type', 'name', 'created_at', 'archived_at'],
-    properties: { id: text, type: { const: 'workspace' }, name: text, created_at: time, archived_at: orNull(time) },
-  },
-  WorkspacePage: pageOf('Workspace'),
-  ApiKey: {
-    type: 'object',
-    required: ['id', 'type', 'name', 'status', 'workspace_id', 'created_at', 'expires_at', 'partial_key_hint'],
-    properties: {
-      id: text,
-      type: { const: 'api_key' },
-      name: text,
-      status: { enum: ['active', 'inactive', 'archived', 'expired'] },
+  UsageReport: reportOf(
+    whole({
+      ...tokens,
+      server_tool_use: whole({ web_search_requests: count }),
+      api_key_id: orNull(text),
       workspace_id: orNull(text),
-      created_at: time,
-      expires_at: orNull(time),
-      partial_key_hint: orNull(text),
-    },
-  },
+      model: orNull(text),
+      service_tier: orNull(text),
+      context_window: orNull(text),
+      inference_geo: orNull(text),
+    }),
+  ),
+  CostReport: reportOf(
+    whole({
+      currency: { const: 'USD' },
+      amount: orNull(text),
+      workspace_id: orNull(text),
+      description: orNull(text),
+      cost_type: orNull(text),
+      model: orNull(text),
+      service_tier: orNull(text),
+      token_type: orNull(text),
+      context_window: orNull(text),
+      inference_geo: orNull(text),
+      nightshift: whole({ billing, spent: whole(amount), billed: whole(amount), wasted_attempts: count }),
+    }),
+  ),
+  Organization: whole({ id: text, type: { const: 'organization' }, name: text }),
+  Workspace: whole({
+    id: text,
+    type: { const: 'workspace' },
+    name: text,
+    created_at: time,
+    archived_at: orNull(time),
+    display_color: text,
+    compartment_id: text,
+    data_residency: anything,
+    external_key_id: orNull(text),
+    tags: anything,
+    user_profile_id: orNull(text),
+  }),
+  WorkspacePage: pageOf('Workspace'),
+  ApiKey: whole({
+    id: text,
+    type: { const: 'api_key' },
+    name: text,
+    status: { enum: ['active', 'inactive', 'archived', 'expired'] },
+    workspace_id: orNull(text),
+    scope: whole({ type: { const: 'workspace' }, workspace_id: text }),
+    created_at: time,
+    created_by: orNull(anything),
+    expires_at: orNull(time),
+    partial_key_hint: orNull(text),
+    principal: orNull(anything),
+  }),
   ApiKeyPage: pageOf('ApiKey'),
-  Health: { type: 'object', required: ['status', 'version'], properties: { status: text, version: text } },
-  Readiness: { type: 'object', required: ['ready'], properties: { ready: truth, reason: orNull(text) } },
+  Health: whole({ status: text, version: text }),
+  Readiness: whole({ ready: truth, reason: orNull(text) }),
 };

@@ -1,7 +1,7 @@
 /** `GET /openapi.json`: the document of every route, written from the routes themselves and from the table that validates params. */
 import { paramsComponents } from '../dialects/schema/json-schema.ts';
 import { errorCatalogue } from '../domain/errors.ts';
-import { queryParameters, routeTexts, type RouteText } from './openapi-routes.ts';
+import { queryParameters, requestHeaders, routeTexts, type RouteText } from './openapi-routes.ts';
 import { answers, ref, type Shape } from './openapi-shapes.ts';
 
 /** A route as app.ts knows it: `scope` is null where anybody may call. */
@@ -28,7 +28,7 @@ export function openApiDocument(routes: readonly RouteFact[], version: string): 
     paths,
     components: {
       schemas: { ...answers, ...paramsComponents(), Text: { type: 'string' }, Document: { type: 'object' } },
-      parameters: { version: versionHeader, beta: betaHeader },
+      parameters: { version: versionHeader, beta: betaHeader, workspace: workspaceHeader },
       responses: { Error: errorResponse },
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
@@ -50,6 +50,14 @@ const betaHeader = {
   in: 'header',
   required: false,
   description: 'Names of betas, with commas between them. Unknown ones are sent on, unless the server is strict.',
+  schema: { type: 'string' },
+};
+
+const workspaceHeader = {
+  name: 'anthropic-workspace-id',
+  in: 'header',
+  required: false,
+  description: "The key's own workspace; another is refused.",
   schema: { type: 'string' },
 };
 
@@ -77,7 +85,8 @@ function operation({ path, scope }: RouteFact, said: RouteText): Shape {
   const parameters = [
     ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...(said.query ?? []).map((name) => ({ name, in: 'query', required: false, ...queryParameters[name] })),
-    ...(isApi ? [{ $ref: '#/components/parameters/version' }, { $ref: '#/components/parameters/beta' }] : []),
+    ...(said.sends ?? []).map((name) => ({ name, in: 'header', required: false, ...requestHeaders[name] })),
+    ...(isApi ? ['version', 'beta', 'workspace'].map((name) => ({ $ref: `#/components/parameters/${name}` })) : []),
   ];
   return {
     operationId: said.id,
@@ -85,10 +94,8 @@ function operation({ path, scope }: RouteFact, said: RouteText): Shape {
     summary: said.summary,
     ...(isApi ? { description: scopeText(scope) } : { security: [] }),
     parameters,
-    ...(said.body === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: ref(said.body) } } } }),
-    responses: { 200: success(said), ...(isApi ? { default: { $ref: '#/components/responses/Error' } } : {}) },
+    ...(said.body === undefined ? {} : { requestBody: requestBody(said.body, said.bodyLine) }),
+    responses: { ...successes(said), ...(isApi ? { default: { $ref: '#/components/responses/Error' } } : {}) },
   };
 }
 
@@ -96,10 +103,19 @@ function scopeText(scope: string): string {
   return scope === 'any' ? 'For every key.' : `For keys with the scope \`${scope}\`.`;
 }
 
-function success({ answer, types = ['application/json'], headers = [] }: RouteText): Shape {
-  return {
-    description: 'Success.',
-    headers: { 'request-id': requestId, ...Object.fromEntries(headers.map((name) => [name, text])) },
-    content: Object.fromEntries(types.map((type) => [type, { schema: ref(answer) }])),
-  };
+function requestBody(body: string, line: string | undefined): Shape {
+  const lines = line === undefined ? {} : { 'application/x-jsonl': { schema: ref(line) } };
+  return { required: true, content: { 'application/json': { schema: ref(body) }, ...lines } };
+}
+
+function successes({ answer, types = ['application/json'], headers = [], also = {} }: RouteText): Shape {
+  const told = { 'request-id': requestId, ...Object.fromEntries(headers.map((name) => [name, text])) };
+  const content = Object.fromEntries(
+    types.map((type) => [type, { schema: ref(type === 'text/event-stream' ? 'Text' : answer) }]),
+  );
+  const others = Object.entries(also).map(([status, description]) => [
+    status,
+    { description, headers: told, ...(status === '204' || status === '304' ? {} : { content }) },
+  ]);
+  return { 200: { description: 'Success.', headers: told, content }, ...Object.fromEntries(others) };
 }

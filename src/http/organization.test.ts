@@ -105,6 +105,12 @@ test('pages go both ways, as those of batches do', async () => {
   });
 });
 
+test('a cursor that its own filter shows no more still has its place', async () => {
+  assert.equal(await ids('api_keys?status=active&after_id=apikey_2'), '1');
+  assert.equal(await ids('api_keys?status=expired&before_id=apikey_2'), '3');
+  assert.equal(await ids('workspaces?limit=1&after_id=wrkspc_01c'), 'b');
+});
+
 test('what is unknown or wrong is said', async () => {
   const message = async (target: string) => (await get<{ error: { message: string } }>(target)).error.message;
   assert.equal(await message('workspaces/wrkspc_none'), 'Workspace wrkspc_none not found.');

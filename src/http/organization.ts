@@ -16,12 +16,10 @@ export async function listWorkspaces(deps: HttpDeps, { request }: AdmittedCall):
   const withArchived = readFlag(query, 'include_archived');
   const withDefault = readFlag(query, 'include_default');
   const ids = new Set([...query.getAll('ids[]'), ...query.getAll('ids')]);
-  const all = await deps.directory.workspaces();
-  const shown = all.filter(
-    ({ id, archivedAt, isDefault }) =>
-      (withArchived || archivedAt === null) && (withDefault || !isDefault) && (ids.size === 0 || ids.has(id)),
-  );
-  return jsonReply(pageOf({ what: 'Workspace', rows: shown.toSorted(newestFirst), query, render: renderWorkspace }));
+  const isShown = ({ id, archivedAt, isDefault }: Workspace): boolean =>
+    (withArchived || archivedAt === null) && (withDefault || !isDefault) && (ids.size === 0 || ids.has(id));
+  const rows = await deps.directory.workspaces();
+  return jsonReply(pageOf({ what: 'Workspace', rows, isShown, query, render: renderWorkspace }));
 }
 
 export async function retrieveWorkspace(deps: HttpDeps, { batchId: id }: AdmittedCall): Promise<Reply> {
@@ -38,10 +36,10 @@ export async function listKeys(deps: HttpDeps, { request }: AdmittedCall): Promi
     throw new AppError('invalid_request', `status: Input should be ${choices}`);
   }
   const render = keyRenderer(deps, (await deps.directory.defaultWorkspace()).id);
-  const keys = await deps.directory.keys(query.get('workspace_id'));
-  const rendered = keys.toSorted(newestFirst).map(render);
-  const rows = rendered.filter((key) => status === null || key.status === status);
-  return jsonReply(pageOf({ what: 'API key', rows, query, render: (key) => key }));
+  const now = wallMicros(deps);
+  const isShown = (key: Key): boolean => status === null || statusOf[keyState(key, now)] === status;
+  const rows = await deps.directory.keys(query.get('workspace_id'));
+  return jsonReply(pageOf({ what: 'API key', rows, isShown, query, render }));
 }
 
 export async function retrieveKey(deps: HttpDeps, { batchId: id }: AdmittedCall): Promise<Reply> {
@@ -75,10 +73,12 @@ function renderWorkspace({ id, name, createdAt, archivedAt }: Workspace): object
 const statusOf: Readonly<Record<KeyState, string>> = { active: 'active', expired: 'expired', revoked: 'archived' };
 const statuses: readonly string[] = ['active', 'inactive', 'archived', 'expired'];
 
-type RenderedKey = { readonly id: string; readonly status: string };
+function wallMicros({ world }: HttpDeps): number {
+  return world.clock.wallMs() * 1_000;
+}
 
-function keyRenderer({ world }: HttpDeps, defaultWorkspaceId: string): (key: Key) => RenderedKey {
-  const now = world.clock.wallMs() * 1_000;
+function keyRenderer(deps: HttpDeps, defaultWorkspaceId: string): (key: Key) => object {
+  const now = wallMicros(deps);
   return (key) => ({
     id: key.id,
     type: 'api_key',
@@ -98,35 +98,43 @@ function keyRenderer({ world }: HttpDeps, defaultWorkspaceId: string): (key: Key
 type Listing<Row> = {
   readonly what: string;
   readonly rows: readonly Row[];
+  readonly isShown: (row: Row) => boolean;
   readonly query: URLSearchParams;
   readonly render: (row: Row) => object;
 };
 
-/** There are hundreds of rows, not millions: they are read whole, and the page is cut here. */
-function pageOf<Row extends { readonly id: string }>({ what, rows, query, render }: Listing<Row>): object {
+type Listed = { readonly id: string; readonly createdAt: number };
+
+/**
+ * There are hundreds of rows, not millions: they are read whole, and the page is cut here. A cursor is looked for among all of them:
+ * a key that is revoked between two pages is shown no more, but the next page still begins behind it.
+ */
+function pageOf<Row extends Listed>({ what, rows, isShown, query, render }: Listing<Row>): object {
   const limit = readLimit(query);
   const after = query.get('after_id') || null;
   const before = query.get('before_id') || null;
   if (after !== null && before !== null) {
     throw new AppError('invalid_request', 'after_id: cannot be used together with before_id');
   }
+  const sorted = rows.toSorted(newestFirst);
   const placeOf = (name: string, id: string): number => {
-    const place = rows.findIndex((row) => row.id === id);
+    const place = sorted.findIndex((row) => row.id === id);
     if (place < 0) throw new AppError('invalid_request', `${name}: ${what} ${id} not found.`);
     return place;
   };
-  const end = before === null ? rows.length : placeOf('before_id', before);
+  const end = before === null ? sorted.length : placeOf('before_id', before);
   const start = after === null ? 0 : placeOf('after_id', after) + 1;
-  const page = before === null ? rows.slice(start, start + limit) : rows.slice(Math.max(0, end - limit), end);
+  const shown = sorted.slice(start, end).filter(isShown);
+  const page = before === null ? shown.slice(0, limit) : shown.slice(-limit);
   return {
     data: page.map(render),
-    has_more: end - start > page.length,
+    has_more: shown.length > page.length,
     first_id: page[0]?.id ?? null,
     last_id: page.at(-1)?.id ?? null,
   };
 }
 
-function newestFirst<Row extends { readonly createdAt: number; readonly id: string }>(left: Row, right: Row): number {
+function newestFirst(left: Listed, right: Listed): number {
   return right.createdAt - left.createdAt || (left.id < right.id ? -1 : 1);
 }
 

@@ -44,6 +44,12 @@ test('what a client put before the words of the proxies is not believed', () => 
   ]);
 });
 
+test('a quote that a client leaves open does not pull the words of a proxy into its own', () => {
+  const open = 'for=6.6.6.6;proto=https;host=evil.example;x="';
+  assert.deepEqual(told(1, { forwarded: `${open}, for="192.0.2.1:80";host="batch.example"` }), own);
+  assert.deepEqual(told(1, { 'x-forwarded-host': 'evil.example", "batch.example' }), own);
+});
+
 test('words that are no address, host or scheme change nothing', () => {
   for (const headers of [
     { 'x-forwarded-for': 'unknown', 'x-forwarded-host': 'a b', 'x-forwarded-proto': 'javascript' },

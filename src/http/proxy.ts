@@ -46,8 +46,9 @@ function forwarded(headers: Headers, proxies: number): Told {
   return { for: pairOf(element, 'for'), host: pairOf(element, 'host'), proto: pairOf(element, 'proto') };
 }
 
-/** So many words from the end of a comma list; a comma may also stand between quotes. */
+/** So many words from the end of a comma list; a comma may also stand between quotes, and one quote too many would move them. */
 function wordOf(list: string | null, fromEnd: number): string | null {
+  if ((list?.split('"').length ?? 1) % 2 === 0) return null;
   const words = list?.match(/(?:[^",]|"[^"]*")+/g)?.map((word) => word.trim()) ?? [];
   return words[Math.max(0, words.length - fromEnd)] || null;
 }

@@ -34,7 +34,7 @@ export function errorReply(error: AppError, requestId: string): Reply {
 export function publicError(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
   if (error instanceof StorageFullError) {
-    return new AppError('storage_full', 'storage is full; nothing was accepted', {
+    return new AppError('storage_full', `storage is full${error.mayHold ? '' : '; nothing was accepted'}`, {
       cause: error,
       headers: { 'retry-after': String(STORAGE_FULL_RETRY_SECONDS) },
     });

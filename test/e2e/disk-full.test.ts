@@ -32,6 +32,35 @@ test('a create that finds the disk full is refused whole, and accepted once ther
   oneLineEach(await client.results(id), ids);
 });
 
+test('small creates that share commits are refused whole by a full disk, also after a kill', async (t) => {
+  const disk = await tinyFilesystem(t, 24 * KiB);
+  if (disk === null) return;
+  const data = path.join(disk, 'data');
+  const first = await startServer(t, { data });
+  const filler = fill(disk, 700 * KiB);
+  const answered = new Map<string, readonly string[]>();
+  const sender = async (number: number): Promise<void> => {
+    const { ids, body } = rows(3, { from: number * 10, content: 'A word. '.repeat(100) });
+    const response = await batchClient(first).send({ body });
+    if (response.status === 200) answered.set(((await response.json()) as { id: string }).id, ids);
+    else assert.equal(response.status, 503, await response.text());
+  };
+  const CREATES = 300;
+  await Promise.all(Array.from({ length: CREATES }, (_, number) => sender(number)));
+  assert.ok(answered.size < CREATES, 'the disk was full before the end');
+  await first.kill();
+  rmSync(filler);
+  const client = batchClient(await startServer(t, { data }));
+  for (const { id } of await client.list()) {
+    await client.ended(id);
+    const lines = await client.results(id);
+    oneLineEach(lines, answered.get(id) ?? lines.map(({ custom_id }) => custom_id));
+    assert.equal(lines.length, 3);
+    answered.delete(id);
+  }
+  assert.deepEqual([...answered.keys()], [], 'what was answered with 200 is there');
+});
+
 test('work that finds the disk full pauses, and goes on by itself when there is room', async (t) => {
   const disk = await tinyFilesystem(t, 24 * KiB);
   if (disk === null) return;

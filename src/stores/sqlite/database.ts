@@ -1,7 +1,7 @@
 /** One connection to a SQLite file: opened and migrated or refused, with cached statements, transactions and errors in our words. */
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { StartError, StorageFullError } from '../../domain/errors.ts';
+import { AppError, StartError, StorageFullError } from '../../domain/errors.ts';
 import { CATALOG_BUSY_MS } from '../../domain/limits.ts';
 import { pendingMigrations, type Migration } from '../migrate.ts';
 import { applicationId, migrations as ourMigrations } from './schema.ts';
@@ -13,6 +13,8 @@ export class Database {
   readonly #handle: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #isGrouping = false;
+  /** Why SQLite has undone the whole group that is being made. */
+  #undoneBy: unknown = null;
 
   constructor(path: string, migrations: readonly Migration[] = ourMigrations) {
     this.#path = path;
@@ -34,8 +36,11 @@ export class Database {
   group<T>(body: () => T): T {
     return this.#transaction('begin immediate', () => {
       this.#isGrouping = true;
+      this.#undoneBy = null;
       try {
-        return body();
+        const result = body();
+        if (!this.#handle.isTransaction) throw this.#undoneBy;
+        return result;
       } finally {
         this.#isGrouping = false;
       }
@@ -78,30 +83,44 @@ export class Database {
 
   #transaction<T>(begin: string, body: () => T): T {
     if (this.#isGrouping) return this.#part(body);
+    let isCommitting = false;
     try {
       this.#handle.exec(begin);
       const result = body();
+      isCommitting = true;
       this.#handle.exec('commit');
       return result;
     } catch (error) {
       // SQLite has already rolled back after some errors, a full disk among them.
       if (this.#handle.isOpen && this.#handle.isTransaction) this.#handle.exec('rollback');
-      throw isFull(error) ? new StorageFullError(`the catalog ${this.#path}`, error) : error;
+      throw inOurWords(error, { path: this.#path, isCommitting });
     }
   }
 
-  /** A transaction inside a group: undone alone, unless SQLite has undone the whole group already. */
+  /** A transaction inside a group: undone alone, unless SQLite has undone the whole group, as it does when a disk is full. */
   #part<T>(body: () => T): T {
     // Begun outside of one, a savepoint would be a transaction of its own, and hold although the group fails.
-    if (!this.#handle.isTransaction) throw new StorageFullError(`the catalog ${this.#path}`);
+    if (!this.#handle.isTransaction) throw this.#undoneBy;
     this.#handle.exec('savepoint part');
     try {
       const result = body();
       this.#handle.exec('release part');
       return result;
     } catch (error) {
-      if (this.#handle.isTransaction) this.#handle.exec('rollback to part; release part');
-      throw isFull(error) ? new StorageFullError(`the catalog ${this.#path}`, error) : error;
+      const told = inOurWords(error, { path: this.#path });
+      this.#undoPart();
+      if (!this.#handle.isTransaction) this.#undoneBy = told;
+      throw told;
+    }
+  }
+
+  /** What cannot be undone alone takes its group with it: half of it must not be committed. */
+  #undoPart(): void {
+    if (!this.#handle.isTransaction) return;
+    try {
+      this.#handle.exec('rollback to part; release part');
+    } catch {
+      if (this.#handle.isTransaction) this.#handle.exec('rollback');
     }
   }
 
@@ -149,11 +168,32 @@ export class Database {
   }
 }
 
+/** Whether opening this file would migrate it, which a server of the version before that has it open would not survive. */
+export function isOutdated(path: string): boolean {
+  const handle = new DatabaseSync(path, { readOnly: true, timeout: CATALOG_BUSY_MS });
+  try {
+    const { user_version: version } = handle.prepare('pragma user_version').get() as { user_version: number };
+    return version < ourMigrations.length;
+  } catch (error) {
+    throw startError(path, error);
+  } finally {
+    handle.close();
+  }
+}
+
 const otherFileHint = 'Choose another data folder, or move this file away.';
 const damagedHint = 'Restore it from a backup, or move it away to begin with an empty catalog.';
 
 /** https://www.sqlite.org/rescode.html: the low byte is the primary code. */
-const codes = { corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26, readOnly: 8, sharedMemorySize: 4874 } as const;
+const codes = {
+  busy: 5,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  notADatabase: 26,
+  readOnly: 8,
+  sharedMemorySize: 4874,
+} as const;
 
 function openHandle(path: string): DatabaseSync {
   try {
@@ -183,6 +223,21 @@ function isFull(error: unknown): boolean {
   return code !== null && ((code & 0xff) === codes.full || code === codes.sharedMemorySize);
 }
 
+type Where = { readonly path: string; readonly isCommitting?: boolean };
+
+/** What can happen to any call and is no fault of ours; every other error as it is. */
+function inOurWords(error: unknown, { path, isCommitting = false }: Where): unknown {
+  // The log is written before its index in shared memory: a commit that only the index has no room for is found by the next start.
+  const mayHold = isCommitting && errorCode(error) === codes.sharedMemorySize;
+  if (isFull(error)) return new StorageFullError(`the catalog ${path}`, error, { mayHold });
+  if (((errorCode(error) ?? 0) & 0xff) !== codes.busy) return error;
+  return new AppError('overloaded', 'another process has locked the catalog for too long', {
+    hint: `Find out who writes to ${path}, such as a backup, and try again.`,
+    headers: { 'retry-after': String(CATALOG_BUSY_MS / 1_000) },
+    cause: error,
+  });
+}
+
 function startError(path: string, error: unknown): unknown {
   switch ((errorCode(error) ?? 0) & 0xff) {
     case codes.notADatabase:
@@ -196,6 +251,6 @@ function startError(path: string, error: unknown): unknown {
         cause: error,
       });
     default:
-      return error;
+      return inOurWords(error, { path });
   }
 }

@@ -8,6 +8,7 @@ export type WireError = {
   readonly code: string | null;
   readonly hint: string | null;
   readonly detail: string | null;
+  readonly mayHold: boolean;
   readonly headers: Readonly<Record<string, string>>;
 };
 
@@ -20,6 +21,7 @@ export function toWire(error: unknown): WireError {
     code: 'code' in known && typeof known.code === 'string' ? known.code : null,
     hint: 'hint' in known && typeof known.hint === 'string' ? known.hint : null,
     detail: known instanceof AppError ? known.detail : null,
+    mayHold: known instanceof StorageFullError && known.mayHold,
     headers: known instanceof AppError ? known.headers : {},
   };
 }
@@ -43,7 +45,7 @@ function revive(wire: WireError): Error {
     case 'StartError':
       return new StartError(wire.message, { hint: wire.hint ?? '' });
     case 'StorageFullError':
-      return new StorageFullError('the catalog');
+      return new StorageFullError('the catalog', undefined, { mayHold: wire.mayHold });
     case 'AssertionError':
       return new AssertionError(wire.message);
     default:

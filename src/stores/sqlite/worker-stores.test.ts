@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -20,6 +20,25 @@ async function withFile(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
+const newKey = {
+  id: 'apikey_1',
+  workspaceId: firstStart.defaultWorkspaceId,
+  name: 'key',
+  hint: null,
+  scopes: ['batches'],
+  expiresAt: null,
+  secretHash: 'hash',
+} as const;
+
+/** Frames of the write-ahead log that end a transaction: those with a size of the database. https://www.sqlite.org/fileformat.html#walformat */
+async function commitsIn(path: string): Promise<number> {
+  const log = await readFile(`${path}-wal`);
+  const frameBytes = 24 + log.readUInt32BE(8);
+  let commits = 0;
+  for (let at = 32; at + frameBytes <= log.length; at += frameBytes) if (log.readUInt32BE(at + 4) > 0) commits += 1;
+  return commits;
+}
+
 const noDeath = (error: Error) => assert.fail(error);
 
 test('an error keeps its class and its words on the way', () => {
@@ -27,6 +46,7 @@ test('an error keeps its class and its words on the way', () => {
     new AppError('not_found', 'gone', { hint: 'look', detail: 'code', headers: { 'retry-after': '1' } }),
     new StartError('no', { hint: 'yes' }),
     new StorageFullError('the blobs'),
+    new StorageFullError('the catalog', undefined, { mayHold: true }),
     new AssertionError('never'),
     new TypeError('other'),
   ];
@@ -55,6 +75,46 @@ test('calls made before the close are answered, later ones are refused', () =>
     assert.equal((await Promise.all(calls)).length, 2);
     await Promise.all(closed);
     await assert.rejects(stores.catalog.time(), /closed/);
+  }));
+
+test('calls that come together share commits, and each stands or falls alone', () =>
+  withFile(async (path) => {
+    const stores = await openWorkerStores({ path, clock, firstStart, onDeath: noDeath });
+    const before = await commitsIn(path);
+    const good = Array.from({ length: 200 }, () => acceptance());
+    const lying = acceptance({ requests: 5 }, [{ requests: 4 }]);
+    const foreign = { ...newKey, workspaceId: 'wrkspc_none' };
+    const calls = good.map(async (one, at) => {
+      const failing: Promise<void>[] = [];
+      if (at % 50 === 0) failing.push(assert.rejects(stores.catalog.accept(lying), AssertionError));
+      if (at % 50 === 1) failing.push(assert.rejects(stores.directory.addKey(foreign), AppError));
+      if (at % 50 === 2) failing.push(assert.rejects(stores.catalog.accept({ ...one, id: good[0]!.id }), /UNIQUE/));
+      const accepted = await stores.catalog.accept(one);
+      assert.equal(accepted.kind, 'accepted');
+      // What a caller was told is there for the connection that reads, at once.
+      assert.equal((await stores.catalog.batch(one.workspaceId, one.id))?.id, one.id);
+      await Promise.all(failing);
+    });
+    await Promise.all(calls);
+    const commits = (await commitsIn(path)) - before;
+    assert.ok(commits < good.length / 4, `${commits} commits`);
+    assert.equal(await stores.catalog.batch(lying.workspaceId, lying.id), null);
+    await stores.close();
+  }));
+
+test('what waits when the store is closed is carried out, answered and kept', () =>
+  withFile(async (path) => {
+    const stores = await openWorkerStores({ path, clock, firstStart, onDeath: noDeath });
+    const waiting = Array.from({ length: 100 }, () => acceptance());
+    const calls = waiting.map((one) => stores.catalog.accept(one));
+    const closed = stores.close();
+    await assert.rejects(stores.catalog.accept(acceptance()), /closed/);
+    assert.equal(new Set((await Promise.all(calls)).map(({ kind }) => kind)).size, 1);
+    await closed;
+    const again = await openWorkerStores({ path, clock, firstStart, onDeath: noDeath });
+    const ids = waiting.map(({ id }) => id);
+    assert.deepEqual(await again.catalog.known(ids), new Set(ids));
+    await again.close();
   }));
 
 test('an argument that cannot be sent rejects its call only', () =>
