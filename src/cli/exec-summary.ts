@@ -50,7 +50,9 @@ async function batchesSince(query: SummaryQuery): Promise<readonly BatchView[]> 
   const batches: BatchView[] = [];
   for (let after: string | null = null; ;) {
     const cursor: string = after === null ? '' : `&after_id=${after}`;
-    const page = (await (await ask(query, `?limit=${PAGE}${cursor}`)).json()) as Page;
+    const response = await ask(query, `?limit=${PAGE}${cursor}`);
+    if (!response.ok) throw new Error(`its server answered with status ${response.status}`);
+    const page = (await response.json()) as Page;
     const fresh = page.data.filter(({ created_at: at }) => Date.parse(at) >= query.sinceMs);
     batches.push(...fresh);
     if (!page.has_more || fresh.length < page.data.length) return batches;

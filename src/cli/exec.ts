@@ -22,7 +22,10 @@ export async function exec(argv: readonly string[], version: string): Promise<vo
   const key = config.apiKey ?? server.key.value ?? (await keyIn(server));
   const startedAtMs = Date.now();
   const code = await run(command, { url: server.url, key });
-  const summary = await summaryOf({ url: server.url, key, sinceMs: startedAtMs, data: config.data });
+  // The program may have revoked its key; its own end counts, not ours.
+  const summary = await summaryOf({ url: server.url, key, sinceMs: startedAtMs, data: config.data }).catch(
+    (error: unknown) => `  batches    unknown: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
   process.stderr.write(`\nnightshift: ${command.join(' ')} ended with ${code}\n${summary}`);
   await server.stop('the program has ended');
   process.exitCode = code;
@@ -65,7 +68,7 @@ type Target = { readonly url: string; readonly key: string };
 
 /** Its exit code, as a shell would tell it. */
 async function run([program, ...rest]: readonly [string, ...string[]], { url, key }: Target): Promise<number> {
-  const env = { ...process.env, ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key };
+  const env = { ...process.env, ...pastProxies(url), ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key };
   // SDKs refuse, or warn of, two kinds of keys at once.
   delete (env as Record<string, string | undefined>).ANTHROPIC_AUTH_TOKEN;
   const child = spawn(program, rest, { stdio: 'inherit', env });
@@ -79,6 +82,13 @@ async function run([program, ...rest]: readonly [string, ...string[]], { url, ke
   } finally {
     stopPassingOn();
   }
+}
+
+/** A proxy of the user's is for the world outside; SDKs would ask it for this server too. */
+function pastProxies(url: string): Readonly<Record<string, string>> {
+  const { no_proxy: lower, NO_PROXY: upper } = process.env;
+  const hosts = [lower, upper, new URL(url).hostname.replaceAll(/[[\]]/g, '')].filter(Boolean).join(',');
+  return { no_proxy: hosts, NO_PROXY: hosts };
 }
 
 /** A terminal sends SIGINT to both of us; the program decides what it means, and we end after it. */

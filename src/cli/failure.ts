@@ -1,5 +1,5 @@
 /** How the command ends: its exit codes, and errors in words. */
-import { StartError, StorageFullError } from '../domain/errors.ts';
+import { AppError, StartError, StorageFullError } from '../domain/errors.ts';
 import { ConfigError } from '../config/read.ts';
 
 export const EXIT_FAILURE = 1;
@@ -11,7 +11,8 @@ export function exitCodeOf(error: unknown): number {
 
 /** Expected errors in two lines, what is wrong and what to do; any other with its stack, because it is a fault of ours. */
 export function explain(error: unknown): string {
-  if (error instanceof StartError || error instanceof ConfigError)
+  const isExpected = error instanceof StartError || error instanceof ConfigError;
+  if (isExpected || (error instanceof AppError && error.hint !== null))
     return `error: ${error.message}\nhint: ${error.hint}\n`;
   if (error instanceof StorageFullError)
     return `error: ${error.message}\nhint: Free some space on the disk of the data folder, or name another folder with --data.\n`;

@@ -40,7 +40,7 @@ async function scene(t: TestContext, latencyMs: number) {
       told = () => holds() && resolve();
       told();
     });
-  return { timers, ask, when };
+  return { timers, ask, when, url: server.url };
 }
 
 test('an answer waits for its time', async (t) => {
@@ -74,4 +74,15 @@ test('the events of a stream come one after the other, and stop with their reade
   assert.ok(timers[0]!.ms === 100 && timers[1]!.ms > 0);
   controller.abort();
   await when(() => timers[1]!.canceled);
+});
+
+test('what no answer can be made for is an error of the server, not a connection that ends', async (t) => {
+  const { url } = await scene(t, 0);
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const format = `{"type":"json_schema","schema":{"const":${deep}}}`;
+  const body = `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"Hi"}],"output_config":{"format":${format}}}`;
+  const headers = { 'anthropic-version': '2023-06-01' };
+  const response = await fetch(`${url}/v1/messages`, { method: 'POST', headers, body });
+  assert.equal(response.status, 500);
+  assert.match(await response.text(), /"api_error"/);
 });

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { REQUEST_BYTES_MAX } from '../domain/limits.ts';
 import type { Timers } from '../ports/world.ts';
 import { anthropicError, SIMULATED_HEADER, type SimulatedAnswer } from './answers.ts';
-import { apiError, invalid, type ApiError } from './faults.ts';
+import { apiError, internal, invalid, type ApiError } from './faults.ts';
 import { chatError } from './openai-face.ts';
-import type { Simulator } from './simulator.ts';
+import type { SimulatedCall, Simulator } from './simulator.ts';
 
 export type SimulatorServerOptions = {
   readonly simulator: Simulator;
@@ -58,8 +58,18 @@ async function answer(
   const { method = 'GET', url: path = '/' } = request;
   const body = await readBody(request);
   const refusal = body === null ? tooLarge : refuse(request, apiKey);
-  const made = refusal === null && body !== null ? simulator.answer({ method, path, body }) : refused(refusal!, path);
+  const made =
+    refusal === null && body !== null ? answered(simulator, { method, path, body }) : refused(refusal!, path);
   play(made, { response, timers });
+}
+
+/** A request that no answer can be made for is answered too: its caller tests how it takes that. */
+function answered(simulator: Simulator, call: SimulatedCall): SimulatedAnswer {
+  try {
+    return simulator.answer(call);
+  } catch {
+    return refused(internal, call.path);
+  }
 }
 
 const tooLarge = apiError(413, 'request_too_large', 'Request exceeds the maximum size');

@@ -1,5 +1,5 @@
 /** What the simulator says: short, varied, always marked as simulated, and short enough for what the request allows. */
-
+import { SIMULATED_TOKENS_MAX } from '../domain/limits.ts';
 import type { Draw } from './draw.ts';
 import { bytesOfTokens, tokensOfBytes } from './prompt.ts';
 
@@ -63,7 +63,8 @@ export function longPhrase(input: {
   readonly tokens: number;
   readonly maxTokens: number;
 }): Wording {
-  const { draw, maxTokens } = input;
+  const { draw } = input;
+  const maxTokens = Math.min(input.maxTokens, SIMULATED_TOKENS_MAX);
   const tokens = Math.max(1, Math.min(input.tokens, maxTokens));
   const length = bytesOfTokens(tokens);
   const sentences = [MARK];

@@ -140,6 +140,8 @@ test('a length can be asked for, and max_tokens is never passed', () => {
   const cut = ask('[[simulate:tokens 500]]', { max_tokens: 100 });
   assert.deepEqual([cut.stop_reason, cut.usage.output_tokens, text(cut)], ['max_tokens', 100, 400]);
   assert.equal(ask('[[simulate:max_tokens]]').usage.output_tokens, base.max_tokens);
+  const endless = ask('[[simulate:max_tokens]]', { max_tokens: 1_000_000_000 });
+  assert.deepEqual([endless.stop_reason, text(endless)], ['max_tokens', 512_000], 'no model writes more');
 });
 
 test('thinking comes first, counts, and is signed as simulated', () => {

@@ -6,6 +6,8 @@ import { isObject, type Fields } from './fields.ts';
 const HEIGHT_MAX = 24;
 /** References that lead to references, and parts of parts. */
 const HOPS_MAX = 32;
+/** Parts that lead to parts in several ways double with every hop; a document of schemas in good faith needs far fewer. */
+const JOINED_WORDS_MAX = 200_000;
 
 export type Branch = { readonly height: number; readonly schema: unknown };
 
@@ -16,6 +18,8 @@ export class SchemaShapes {
   readonly #heights = new Map<unknown, number>();
   /** Up to which height each schema is known not to end. */
   readonly #endless = new Map<unknown, number>();
+  /** The words and properties of all parts joined so far. */
+  #joinedWords = 0;
 
   constructor(root: unknown) {
     this.#root = root;
@@ -82,7 +86,8 @@ export class SchemaShapes {
   }
 
   #joined(schema: unknown, hops: number): Fields {
-    if (!isObject(schema) || hops > HOPS_MAX) return {};
+    if (!isObject(schema) || hops > HOPS_MAX || this.#joinedWords > JOINED_WORDS_MAX) return {};
+    this.#joinedWords += 1 + wordsOf(schema);
     const { $ref: reference, allOf: parts, ...own } = schema;
     let shape: Fields = own;
     if (typeof reference === 'string') shape = joinTwo(this.#joined(this.#target(reference), hops + 1), shape);
@@ -106,6 +111,10 @@ export class SchemaShapes {
     }
     return place ?? true;
   }
+}
+
+function wordsOf({ properties, ...words }: Fields): number {
+  return Object.keys(words).length + (isObject(properties) ? Object.keys(properties).length : 0);
 }
 
 function choiceOf(shape: Fields): readonly unknown[] | null {
@@ -147,8 +156,10 @@ function joinWord(word: string, first: unknown, second: unknown): unknown {
       ]),
     );
   }
-  if (word === 'enum' && Array.isArray(first) && Array.isArray(second))
-    return first.filter((one) => second.includes(one));
+  if (word === 'enum' && Array.isArray(first) && Array.isArray(second)) {
+    const others = new Set<unknown>(second);
+    return first.filter((one) => others.has(one));
+  }
   if (word === 'type') return joinTypes(first, second);
   if (word === 'items' && isObject(first) && isObject(second)) return { allOf: [first, second] };
   if (word === 'additionalProperties' && first === false) return false;

@@ -274,3 +274,15 @@ test('property: what is drawn fits the schema it was drawn for', () => {
     { numRuns: 400 },
   );
 });
+
+test('a hostile schema ends soon, and makes no huge document', () => {
+  const long = 'x'.repeat(1_000_000);
+  const parts = Array.from({ length: 6 }, () => ({ $ref: '#/$defs/a' }));
+  const hostile: readonly Schema[] = [
+    { $defs: { a: { allOf: parts } }, $ref: '#/$defs/a' },
+    { type: 'array', minItems: 5_000, items: { const: long } },
+    { type: 'array', minItems: 5_000, items: { enum: [[long]] } },
+    { type: 'array', minItems: 5_000, items: { properties: { [long]: { type: 'null' } }, required: [long] } },
+  ];
+  for (const schema of hostile) assert.ok(JSON.stringify(drawn(schema, 1)).length < 4_000_000);
+});

@@ -38,9 +38,9 @@ function drawValue(drawing: Drawing, { schema, depth, name }: Place): unknown {
   if (drawing.values > SIMULATED_VALUES_MAX || depth > DEPTH_MAX) return null;
   const { shapes, draw } = drawing;
   const shape = shapes.shapeOf(schema);
-  if ('const' in shape) return shape['const'];
+  if ('const' in shape) return counted(drawing, shape['const']);
   const choices = shape['enum'];
-  if (Array.isArray(choices) && choices.length > 0) return draw.pick(choices as readonly unknown[]);
+  if (Array.isArray(choices) && choices.length > 0) return counted(drawing, draw.pick(choices as readonly unknown[]));
   const branches = shapes.branchesOf(shape);
   if (branches !== null) return drawValue(drawing, { schema: pickBranch(drawing, branches, depth), depth, name });
   switch (typeOf(shape, draw)) {
@@ -56,12 +56,16 @@ function drawValue(drawing: Drawing, { schema, depth, name }: Place): unknown {
       return draw.word() % 2 === 0;
     case 'null':
       return null;
-    default: {
-      const text = drawString(shape, { draw, name });
-      drawing.values += Math.floor(text.length / LETTERS_PER_VALUE);
-      return text;
-    }
+    default:
+      return counted(drawing, drawString(shape, { draw, name }));
   }
+}
+
+/** As many values as it is long. */
+function counted<T>(drawing: Drawing, value: T): T {
+  const length = typeof value === 'string' ? value.length : (JSON.stringify(value)?.length ?? 0);
+  drawing.values += Math.floor(length / LETTERS_PER_VALUE);
+  return value;
 }
 
 /** Any branch while there is room, the one that ends soonest when there is none: recursion comes to an end. */
@@ -84,7 +88,7 @@ function drawObject(drawing: Drawing, shape: Fields, depth: number): Fields {
   const value: Record<string, unknown> = {};
   const put = (name: string, schema: unknown): void => {
     // A property of this name must not become the prototype.
-    Object.defineProperty(value, name, {
+    Object.defineProperty(value, counted(drawing, name), {
       value: drawValue(drawing, { schema, depth: depth + 1, name }),
       enumerable: true,
       configurable: true,
@@ -92,11 +96,11 @@ function drawObject(drawing: Drawing, shape: Fields, depth: number): Fields {
     });
   };
   const names = Object.keys(properties);
-  const optional = names.filter((name) => !required.has(name) && shapes.heightOf(properties[name]) < Infinity);
+  const optional = new Set(names.filter((name) => !required.has(name) && shapes.heightOf(properties[name]) < Infinity));
   let room = most - required.size;
   let lacking = least - required.size;
   for (const name of names) {
-    const mayStay = optional.includes(name);
+    const mayStay = optional.has(name);
     const wanted = lacking > 0 || (isGenerous(drawing, depth) && draw.word() % 4 !== 0);
     if (!required.has(name) && !(mayStay && wanted && room > 0)) continue;
     put(name, properties[name]);

@@ -26,11 +26,24 @@ if (!process.argv.includes('--leave')) for await (const line of await client.mes
 process.exitCode = Number(process.env.END_WITH ?? 0);
 `;
 
+/** What a user could do meanwhile: the key that the program was given is no longer one. */
+const revoking = `
+import { execFileSync } from 'node:child_process';
+const keys = (...words) => execFileSync(process.execPath, [${JSON.stringify(path.join(root, 'bin', 'nightshift.js'))}, 'keys', ...words], { encoding: 'utf8' });
+keys('revoke', /apikey_\\w+/.exec(keys('list'))[0]);
+for (let status = 200; status !== 401; ) {
+  const headers = { 'x-api-key': process.env.ANTHROPIC_API_KEY, 'anthropic-version': '2023-06-01' };
+  ({ status } = await fetch(process.env.ANTHROPIC_BASE_URL + '/v1/messages/batches', { headers }));
+}
+process.exitCode = 3;
+`;
+
 type Run = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 async function execute(test: TestContext, flags: readonly string[], env: Record<string, string> = {}): Promise<Run> {
   const folder = await scratchFolder(test);
   await writeFile(path.join(folder, 'classify.mjs'), program);
+  await writeFile(path.join(folder, 'revoke.mjs'), revoking);
   const bin = path.join(root, 'bin', 'nightshift.js');
   const child = spawn(process.execPath, [bin, 'exec', ...flags], {
     cwd: folder,
@@ -48,7 +61,10 @@ test('runs a program unchanged and ends with batches and failures', async (t) =>
   assert.match(stderr, /batches +1\n/);
   assert.match(stderr, /requests +2 succeeded, 1 errored\n/);
   assert.match(stderr, /failures +1 × invalid_request_error: max_tokens: .* \(such as bad\)\n/);
-  assert.match(stderr, /spent +\$0 \(billing: simulated\)\n +the same +standard .*, batch .*, with cache .* \(list prices of /);
+  assert.match(
+    stderr,
+    /spent +\$0 \(billing: simulated\)\n +the same +standard .*, batch .*, with cache .* \(list prices of /,
+  );
 });
 
 test("ends with the program's own code, and names what is unfinished", async (t) => {
@@ -66,4 +82,16 @@ test('says what is wrong where there is no program, or none of that name', async
   const unknown = await execute(t, ['--', 'no-such-program-anywhere']);
   assert.equal(unknown.code, 127);
   assert.match(unknown.stderr, /no-such-program-anywhere cannot be run/);
+});
+
+test("ends with the program's own code where its key was revoked meanwhile", async (t) => {
+  const { code, stderr } = await execute(t, ['--', process.execPath, 'revoke.mjs']);
+  assert.equal(code, 3, stderr);
+  assert.match(stderr, /batches +unknown: its server answered with status 401\n/);
+});
+
+test("the program's own proxy is not asked for its server", async (t) => {
+  const print = 'console.log(process.env.no_proxy, process.env.NO_PROXY)';
+  const { stdout } = await execute(t, ['--', process.execPath, '-e', print], { NO_PROXY: 'internal.example' });
+  assert.equal(stdout, 'internal.example,127.0.0.1 internal.example,127.0.0.1\n');
 });

@@ -132,7 +132,7 @@ test('no request makes the translation stumble: it is carried, or a fault', () =
 
 test('long numbers keep every digit', () => {
   const text =
-    '{"a":12345678901234567890,"b":[0.12345678901234567891,9007199254740993],"c":1e400,"d":"1234567890123456","e":1234567890123456}';
+    '{"a":12345678901234567890,"b":[0.12345678901234567891,9007199254740993],"c":1e400,"d":"1234567890123456","e":1234567890123456,"f":12345678.123456789012,"g":1e-400}';
   assert.equal(JSON.stringify(parseExactly(text)), text);
   const messages = `[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{"id":12345678901234567890}}]}]`;
   const { body } = toChat(

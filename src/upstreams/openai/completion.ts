@@ -1,6 +1,7 @@
 /** What whole answers and streamed ones share: ids, token counts, and why an answer ended. */
 import { hash } from 'node:crypto';
 import { newId } from '../../domain/id.ts';
+import { COUNTED_TOKENS_MAX } from '../../domain/limits.ts';
 import type { Usage } from '../../domain/tally.ts';
 import { isObject, type Json } from './fault.ts';
 import type { AnswerContext } from './request.ts';
@@ -22,7 +23,8 @@ export function toolUseId(id: unknown, { taken, seed }: { taken: Set<string>; se
     typeof id === 'string' && id !== '' ? id : newId('toolu', () => hash('sha256', `${seed} ${taken.size}`, 'buffer'));
   const plain = /^[A-Za-z0-9_-]+$/.test(given) ? given : given.replaceAll(/[^A-Za-z0-9_-]/g, '_');
   let own = plain;
-  for (let count = 2; taken.has(own); count += 1) own = `${plain}_${count}`;
+  // Begun where so many ids are taken: thousands of calls with one id must not be counted through from two for each.
+  for (let count = taken.size + 1; taken.has(own); count += 1) own = `${plain}_${count}`;
   taken.add(own);
   return own;
 }
@@ -53,9 +55,9 @@ export function countedOf(value: unknown): Counted {
   };
 }
 
-/** Money must never become negative, fractional or unsafe by an upstream's mistake. */
+/** Money must never become negative, fractional or unsafe by an upstream's mistake, nor by all of a batch's added up. */
 function tokens(value: unknown): number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= COUNTED_TOKENS_MAX ? value : 0;
 }
 
 export function usageText({ usage, thinkingTokens }: Counted, tier: string): string {

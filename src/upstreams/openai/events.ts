@@ -84,9 +84,18 @@ async function* eventsOf(response: UpstreamResponse): AsyncGenerator<string> {
 /** A server that does not stream answers in one piece: its message is one large delta. */
 async function* wholeAnswer(response: UpstreamResponse): AsyncGenerator<string> {
   const text = Buffer.from(await response.body.bytes(ANSWER_BYTES_MAX)).toString('utf8');
-  const completion = JSON.parse(text) as unknown;
+  const completion = jsonOf(text);
   const choice =
     isObject(completion) && Array.isArray(completion['choices']) ? (completion['choices'][0] as unknown) : null;
   if (!isObject(completion) || !isObject(choice)) yield text;
   else yield JSON.stringify({ ...completion, choices: [{ ...choice, delta: choice['message'] }] });
+}
+
+/** Null for what is no JSON: whoever reads the text next says so. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
 }

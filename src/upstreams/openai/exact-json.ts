@@ -8,7 +8,7 @@ type ExactJson = {
 
 const exactJson = JSON as unknown as ExactJson;
 /** The shortest run of digits a double may not hold, or an exponent it may not. */
-const longNumber = /\d{16}|\d[eE]\+?\d{3}/;
+const longNumber = /\d{16}|\d[\d.]{16}|\d[eE][-+]?\d{3}/;
 
 /** As JSON.parse, but a number that would change is kept as written. Only texts that hold such a run pay for it. */
 export function parseExactly(text: string): unknown {

@@ -239,6 +239,7 @@ describe('usage', () => {
       'x',
       { prompt_tokens: -1, completion_tokens: 1.5 },
       { prompt_tokens: '7', completion_tokens: 1e300 },
+      { prompt_tokens: 9e15, completion_tokens: 2e9 },
     ]) {
       assert.deepEqual(of(value).usage, zero);
     }
@@ -276,4 +277,14 @@ test('half a character in arguments stays half a character', () => {
   const halves = '{"\ud800":"a\udfff\\ud83d","whole":"🚀"}';
   const { message } = translated(completion({ tool_calls: [call({}, { arguments: halves })] }));
   assert.deepEqual(message.content[0]?.['input'], { '\ud800': 'a\udfff\ud83d', whole: '🚀' });
+});
+
+test('thousands of calls with one id take no time of all the other calls', () => {
+  const calls = Array.from({ length: 20_000 }, () => call());
+  const before = process.cpuUsage();
+  const { message } = translated(completion({ tool_calls: calls }));
+  const { user } = process.cpuUsage(before);
+  assert.equal(new Set(message.content.map(({ id }) => id)).size, calls.length);
+  // It took nine seconds where each was counted from two.
+  assert.ok(user < 2_000_000, `${user} µs`);
 });

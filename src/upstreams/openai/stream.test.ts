@@ -176,6 +176,13 @@ test('a stream ends as well without [DONE] and without usage', async () => {
   assert.equal(gathered(events)['stop_reason'], 'end_turn');
 });
 
+test('a page in place of a stream is told for what it is', async () => {
+  const response = responseOf([Buffer.from('<html>not found</html>')], { contentType: 'text/html' });
+  const [error, ...more] = await eventsOf(response);
+  assert.deepEqual(error?.['error'], { type: 'api_error', message: 'The upstream sent an event that is not JSON.' });
+  assert.deepEqual(more, []);
+});
+
 test('a server that does not stream is heard all the same', async () => {
   const message = {
     role: 'assistant',
@@ -264,6 +271,9 @@ test('what came before an error in one event is told once, and nothing after it'
     const events = await eventsOf(responseOf([wire([only])]));
     assert.equal(events.filter(({ type }) => type === 'message_start').length, 1);
     assert.equal(events.filter(({ type }) => type === 'content_block_delta').length, 1);
-    assert.equal(events.findIndex(({ type }) => type === 'error'), events.length - 1);
+    assert.equal(
+      events.findIndex(({ type }) => type === 'error'),
+      events.length - 1,
+    );
   }
 });
