@@ -5,12 +5,13 @@ import type { CallEnd } from './upstream.ts';
 
 /** Errors are small; of a longer body only the status matters. */
 export const ERROR_BYTES_MAX = 256 * 1024;
+const LOCATION_LENGTH_MAX = 200;
 
 /** An error in the form of the Messages API, or told by its status. */
 export async function readError(response: UpstreamResponse): Promise<RequestError> {
   const fallback = {
     type: response.status >= 500 ? 'api_error' : 'invalid_request_error',
-    message: `The upstream answered with status ${response.status}.`,
+    message: `The upstream answered with status ${response.status}.${redirectHint(response)}`,
   };
   try {
     const bytes = await response.body.bytes(ERROR_BYTES_MAX);
@@ -21,6 +22,12 @@ export async function readError(response: UpstreamResponse): Promise<RequestErro
     // An error without a readable body is still that error: its status was read.
     return fallback;
   }
+}
+
+/** Redirects are not followed: the key would go to whoever the upstream names. The operator is told where to point instead. */
+function redirectHint({ status, headers }: UpstreamResponse): string {
+  if (status < 300 || status >= 400 || headers.location === undefined) return '';
+  return ` It redirects to ${headers.location.slice(0, LOCATION_LENGTH_MAX)}: if that is right, name that address in --upstream.`;
 }
 
 /** The end of a call that failed on the way. */

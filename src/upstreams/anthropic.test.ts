@@ -79,6 +79,12 @@ for (const status of [...refused, ...throttled, ...unpaid]) {
   });
 }
 
+test('a redirect is not followed, and says where to point instead', async () => {
+  const { end } = await ask({ status: 308, headers: { location: 'https://elsewhere.example/v1' }, body: '' });
+  assert.ok(end.kind === 'unpaid');
+  assert.match(end.error.message, /status 308\. It redirects to https:\/\/elsewhere\.example\/v1: .*--upstream/);
+});
+
 test('an answer says how long to wait, and which limits are exhausted', async () => {
   const headers = {
     'retry-after': '12',
