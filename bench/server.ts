@@ -65,10 +65,14 @@ export async function startServer(resources: AsyncDisposableStack, options: Serv
     '--log-level': 'warn',
   };
   const startedAtMs = performance.now();
-  const child = spawn(process.execPath, [COMMAND, 'serve', ...Object.entries({ ...flags, ...bounds, ...options.flags }).flat()], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NIGHTSHIFT_API_KEY: API_KEY },
-  });
+  const child = spawn(
+    process.execPath,
+    [COMMAND, 'serve', ...Object.entries({ ...flags, ...bounds, ...options.flags }).flat()],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NIGHTSHIFT_API_KEY: API_KEY },
+    },
+  );
   track(child);
   const complaint = keepComplaint(child);
   const url = await listeningUrl(child, complaint);

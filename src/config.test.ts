@@ -259,6 +259,8 @@ describe('upstreams', () => {
       /anthropic:http:\/\/127\.0\.0\.1:8000/,
     );
     refused({ argv: '--upstream gopher:http://h' }, /protocol "gopher" is unknown/);
+    refused({ argv: '--upstream gopher' }, /protocol "gopher" is unknown/);
+    refused({ argv: '--upstream openai' }, /URL is missing after "openai"/);
     refused({ argv: '--upstream anthropic:' }, /^--upstream: "" is not accepted/);
   });
 
@@ -324,7 +326,11 @@ describe('upstreams', () => {
     refused({ file: { upstreams: {} } }, /names no upstream/);
     refused({ file: { upstreams: { a: { protocol: 'simulator', url: 'http://h' } } } }, /has no url/);
     refused({ file: { upstreams: { a: { protocol: 'anthropic' } } } }, /url is missing/);
-    refused({ file: { upstreams: { a: { url: 'http://h' } } } }, /upstreams\.a\.protocol/, /anthropic, openai or simulator/);
+    refused(
+      { file: { upstreams: { a: { url: 'http://h' } } } },
+      /upstreams\.a\.protocol/,
+      /anthropic, openai or simulator/,
+    );
     refused({ file: { upstreams: { 'a\nb': { protocol: 'simulator' } } } }, /"a\\nb"/);
     refused(
       { file: { upstreams: { a: { protocol: 'simulator' }, b: { protocol: 'simulator' } } } },

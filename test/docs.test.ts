@@ -1,5 +1,6 @@
 // Keeps the documents in step with the code they speak of: errors, metrics, limits, commands and the words of the glossary.
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { test } from 'node:test';
 import { errorCatalogue } from '../src/domain/errors.ts';
 import * as limits from '../src/domain/limits.ts';
@@ -8,7 +9,7 @@ import { readSource, sourceExists, sourceFiles } from './support/sources.ts';
 
 type ErrorRow = { readonly status: number; readonly type: string };
 
-const documents = ['README.md', ...sourceFiles('docs/*.md')];
+const documents = ['README.md', 'CONTRIBUTING.md', ...sourceFiles('docs/**/*.md')];
 
 test('docs/errors.md lists every error of the catalogue, and none that is gone', () => {
   const rows = [...readSource('docs/errors.md').matchAll(/^\| `(\w+)` \| (\d{3}) \| `(\w+)` \|/gm)];
@@ -109,8 +110,8 @@ test('scripts that the documents run exist', () => {
 
 test('headings that the documents link to exist', () => {
   const faults = documents.flatMap((document) =>
-    [...readSource(document).matchAll(/\]\(((?:docs\/)?[\w-]+\.md)?#([\w-]+)\)/g)].flatMap(([, file, anchor]) => {
-      const target = file === undefined ? document : document.startsWith('docs/') ? `docs/${file}` : file;
+    [...readSource(document).matchAll(/\]\(([\w./-]+\.md)?#([\w-]+)\)/g)].flatMap(([, file, anchor]) => {
+      const target = file === undefined ? document : path.posix.join(path.posix.dirname(document), file);
       return anchorsOf(target).has(anchor) ? [] : [`${document} links to ${target}#${anchor}`];
     }),
   );

@@ -91,10 +91,11 @@ JSON with the parts \`server\` (the keys above), \`upstreams\`, \`models\` and \
 
 | key of an upstream | what it says |
 |---|---|
-| \`protocol\` | \`anthropic\` for whatever speaks the Messages API, or \`simulator\` |
+| \`protocol\` | \`anthropic\` for whatever speaks the Messages API, \`openai\` for chat completions, or \`simulator\` |
 | \`url\` | where it is |
+| \`profile\` | with \`openai\`: what kind of server it is, as for \`--upstream-profile\` |
 | \`apiKeyEnv\` | the variable that holds its key; a single upstream may leave it out and use \`NIGHTSHIFT_UPSTREAM_API_KEY\` |
-| \`billing\` | \`standard\` (list price), \`own\` (your machines) or \`simulated\`; by default \`standard\` for api.anthropic.com and \`own\` elsewhere |
+| \`billing\` | \`standard\` (list price), \`own\` (your machines) or \`simulated\`; by default \`standard\` for api.anthropic.com and api.openai.com, \`own\` elsewhere |
 | \`prices\` | what a machine of your own costs, where \`billing\` is \`own\`: \`input\`, \`output\` and, if they differ from \`input\`, \`cacheRead\` and \`cacheWrite\`, in dollars for a million tokens; without it the cost is unknown |
 | \`concurrency\` | calls in flight at once for each of its models; the option \`concurrency\`, when given, caps it |
 | \`limits\` | \`requestsPerMinute\` and \`tokensPerMinute\` for each of its models |

@@ -14,15 +14,16 @@ export const upstreamAddress: Reader<UpstreamAddress> = {
   read(value) {
     if (typeof value !== 'string') throw new Refused(`${quoted(value)} is not accepted`);
     if (value === 'simulator') return { protocol: 'simulator', url: null };
-    const colon = value.indexOf(':');
-    const protocol = value.slice(0, colon);
+    const [protocol] = value.split(':', 1);
     if (/^https?$/.test(protocol)) {
       throw new Refused(
         'the protocol is missing before the URL',
         `If it speaks the Messages API: anthropic:${URL.parse(value)?.origin ?? 'URL'}. If only chat completions: openai:${value}`,
       );
     }
-    return { protocol: protocolNamed(protocol), url: upstreamUrl.read(value.slice(colon + 1)) };
+    const named = protocolNamed(protocol);
+    if (protocol === value) throw new Refused(`the URL is missing after ${quoted(value)}`);
+    return { protocol: named, url: upstreamUrl.read(value.slice(protocol.length + 1)) };
   },
   show: (address) => (address.url === null ? address.protocol : `${address.protocol}:${address.url}`),
 };

@@ -275,6 +275,8 @@ export const SCHEMA_DEPTH_MAX = 64;
 export const STREAM_LINE_LENGTH_MAX = 4 * MiB;
 /** Tool calls and distinct blocks of one streamed answer; each costs some bytes of state. */
 export const STREAM_BLOCKS_MAX = 10_000;
+/** No call uses so many tokens: what a server counts beyond is no count, and 100,000 of them still add up exactly. */
+export const COUNTED_TOKENS_MAX = 1_000_000_000;
 /** A kind of server is asked for once; one that cannot be reached then is asked again at later calls, so often. */
 export const PROFILE_GUESSES_MAX = 10;
 export const PROFILE_GUESS_MS = 2 * second;

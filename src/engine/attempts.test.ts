@@ -63,7 +63,15 @@ test('an attempt sends the very bytes of its request under its batch’s version
     scene.ends.map(({ flight, result }) => [flight.attempt, flight.item, result]),
     [[7, 1, messageResult]],
   );
-  const told = { kind: 'attempt', batchId: 'msgbatch_a', upstream: 'local', model: 'model-a', end: 'succeeded', status: 200, durationMs: 250 };
+  const told = {
+    kind: 'attempt',
+    batchId: 'msgbatch_a',
+    upstream: 'local',
+    model: 'model-a',
+    end: 'succeeded',
+    status: 200,
+    durationMs: 250,
+  };
   assert.deepEqual(scene.world.events, [told]);
 });
 

@@ -1,32 +1,11 @@
 /** A node: engine, janitor and service over whatever catalog, blobs, log and world it is given. Production and simulation start the same one. */
-import type { Dialect } from '../dialects/dialect.ts';
-import type { Blobs } from '../ports/blobs.ts';
-import type { Catalog } from '../ports/catalog.ts';
-import type { Log } from '../ports/log.ts';
-import type { World } from '../ports/world.ts';
-import type { Upstream } from '../upstreams/upstream.ts';
 import type { Service } from './contract.ts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineDeps } from './engine.ts';
 import { Janitor } from './janitor.ts';
 import { createService } from './service.ts';
 import type { EngineStats } from './stats.ts';
 
-export type NodeDeps = {
-  readonly node: string;
-  readonly catalog: Catalog;
-  readonly blobs: Blobs;
-  readonly log: Log;
-  readonly world: World;
-  readonly dialect: Dialect;
-  readonly upstreamFor: (model: string) => Upstream;
-  readonly weightOf: (workspaceId: string) => number;
-  readonly windowMs: number;
-  readonly retentionMs: number;
-  readonly graceMs: number;
-  /** Synchronous calls in flight at once in a lane; the limit's default if nothing is said. */
-  readonly messagesConcurrency?: number;
-  readonly onFatal: (error: unknown) => void;
-};
+export type NodeDeps = EngineDeps & { readonly windowMs: number; readonly retentionMs: number };
 
 export type Node = {
   readonly service: Service;

@@ -17,13 +17,7 @@ import { readVersion, requireOneHost } from './headers.ts';
 import { requireKnownBetas } from './known-betas.ts';
 import { createMessage } from './messages.ts';
 import { clientOf } from './proxy.ts';
-import {
-  listKeys,
-  listWorkspaces,
-  retrieveKey,
-  retrieveOrganization,
-  retrieveWorkspace,
-} from './organization.ts';
+import { listKeys, listWorkspaces, retrieveKey, retrieveOrganization, retrieveWorkspace } from './organization.ts';
 import { openApiDocument } from './openapi.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import type { RateState } from './rate-limit.ts';

@@ -7,6 +7,7 @@ import { knownShape } from './batches.ts';
 import { batchNotFound, type AdmittedCall, type HttpDeps } from './call.ts';
 import { isoTime } from './report-query.ts';
 import { jsonReply, type Reply } from './respond.ts';
+import { tokenFields } from './token-fields.ts';
 
 export async function batchUsage(deps: HttpDeps, call: AdmittedCall): Promise<Reply> {
   const batchId = knownShape(call.batchId);
@@ -45,12 +46,6 @@ function renderRow(row: DatedUsage): object {
     price_band: row.band,
     wasted: row.wasted,
     requests: row.requests,
-    uncached_input_tokens: row.inputTokens,
-    cache_creation: {
-      ephemeral_1h_input_tokens: row.cacheCreation1hInputTokens,
-      ephemeral_5m_input_tokens: row.cacheCreationInputTokens - row.cacheCreation1hInputTokens,
-    },
-    cache_read_input_tokens: row.cacheReadInputTokens,
-    output_tokens: row.outputTokens,
+    ...tokenFields(row),
   };
 }

@@ -4,20 +4,31 @@ import { isBatchId } from '../domain/id.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from '../domain/limits.ts';
 import type { PageQuery } from '../ports/catalog.ts';
 
+export type Cursors = { readonly limit: number; readonly after: string | null; readonly before: string | null };
+
 export function readPageQuery(parameters: URLSearchParams, workspaceId: string): PageQuery {
-  const after = readCursor(parameters, 'after_id');
-  const before = readCursor(parameters, 'before_id');
+  const cursors = readCursors(parameters);
+  for (const [name, id] of [['after_id', cursors.after] as const, ['before_id', cursors.before] as const]) {
+    if (id !== null && !isBatchId(id)) throw cursorError(name, id);
+  }
+  return { workspaceId, ...cursors };
+}
+
+/** An empty cursor is none. */
+export function readCursors(parameters: URLSearchParams): Cursors {
+  const after = parameters.get('after_id') || null;
+  const before = parameters.get('before_id') || null;
   if (after !== null && before !== null) {
     throw new AppError('invalid_request', 'after_id: cannot be used together with before_id');
   }
-  return { workspaceId, limit: readLimit(parameters), after, before };
+  return { limit: readLimit(parameters), after, before };
 }
 
 export function unknownCursor(query: PageQuery): AppError {
   return query.after === null ? cursorError('before_id', query.before ?? '') : cursorError('after_id', query.after);
 }
 
-export function readLimit(parameters: URLSearchParams): number {
+function readLimit(parameters: URLSearchParams): number {
   const text = parameters.getAll('limit').at(-1);
   if (text === undefined) return LIST_LIMIT_DEFAULT;
   if (!/^\s*[+-]?\d+\s*$/.test(text)) {
@@ -27,13 +38,6 @@ export function readLimit(parameters: URLSearchParams): number {
   if (limit < 1) throw limitError('Input should be greater than or equal to 1');
   if (limit > LIST_LIMIT_MAX) throw limitError(`Input should be less than or equal to ${LIST_LIMIT_MAX}`);
   return limit;
-}
-
-function readCursor(parameters: URLSearchParams, name: 'after_id' | 'before_id'): string | null {
-  const id = parameters.get(name);
-  if (id === null || id === '') return null;
-  if (!isBatchId(id)) throw cursorError(name, id);
-  return id;
 }
 
 function limitError(what: string): AppError {

@@ -2,23 +2,18 @@
 import { AppError } from '../domain/errors.ts';
 import { listedModel } from '../money/prices.ts';
 import type { AdmittedCall, HttpDeps } from './call.ts';
-import { readLimit } from './list.ts';
+import { readCursors, type Cursors } from './list.ts';
 import { displayName, isSameModel, lineOf, newestFirst, snapshotDay } from './model-names.ts';
 import { jsonReply, type Reply } from './respond.ts';
 
 export async function listModels(deps: HttpDeps, call: AdmittedCall): Promise<Reply> {
   const { searchParams } = new URL(call.request.url);
-  const limit = readLimit(searchParams);
-  const after = searchParams.get('after_id') || null;
-  const before = searchParams.get('before_id') || null;
-  if (after !== null && before !== null) {
-    throw new AppError('invalid_request', 'after_id: cannot be used together with before_id');
-  }
+  const cursors = readCursors(searchParams);
   const wanted = searchParams.getAll('lifecycle[]');
   const names = newestFirst(await deps.models.names()).filter(
     (name) => wanted.length === 0 || wanted.includes(lifecycleOf(name)),
   );
-  const page = pageOf(names, { limit, after, before });
+  const page = pageOf(names, cursors);
   return jsonReply({
     data: page.names.map(modelInfo),
     has_more: page.hasMore,
@@ -35,8 +30,6 @@ export async function retrieveModel(deps: HttpDeps, call: AdmittedCall): Promise
   if (name === null) throw new AppError('not_found', `model: ${asked}`);
   return jsonReply(modelInfo(name));
 }
-
-type Cursors = { readonly limit: number; readonly after: string | null; readonly before: string | null };
 
 /** The names next to the cursor, on the side that was asked for, in the order of the list. */
 function pageOf(

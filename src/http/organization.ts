@@ -4,7 +4,7 @@ import { AppError } from '../domain/errors.ts';
 import { keyState, type KeyState } from '../domain/key.ts';
 import type { Key, Workspace } from '../ports/directory.ts';
 import type { AdmittedCall, HttpDeps } from './call.ts';
-import { readLimit } from './list.ts';
+import { readCursors } from './list.ts';
 import { jsonReply, type Reply } from './respond.ts';
 
 export async function retrieveOrganization(_deps: HttpDeps, { account }: AdmittedCall): Promise<Reply> {
@@ -110,12 +110,7 @@ type Listed = { readonly id: string; readonly createdAt: number };
  * a key that is revoked between two pages is shown no more, but the next page still begins behind it.
  */
 function pageOf<Row extends Listed>({ what, rows, isShown, query, render }: Listing<Row>): object {
-  const limit = readLimit(query);
-  const after = query.get('after_id') || null;
-  const before = query.get('before_id') || null;
-  if (after !== null && before !== null) {
-    throw new AppError('invalid_request', 'after_id: cannot be used together with before_id');
-  }
+  const { limit, after, before } = readCursors(query);
   const sorted = rows.toSorted(newestFirst);
   const placeOf = (name: string, id: string): number => {
     const place = sorted.findIndex((row) => row.id === id);

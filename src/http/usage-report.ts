@@ -3,6 +3,7 @@ import type { Dimension, ReportRow } from '../ports/usage.ts';
 import type { AdmittedCall, HttpDeps } from './call.ts';
 import { bucketsOf, isoTime, readChoice, readChoices, readRange, refuseUnknown, type Width } from './report-query.ts';
 import { jsonReply, type Reply } from './respond.ts';
+import { tokenFields } from './token-fields.ts';
 
 const widths = { '1m': 60, '1h': 3_600, '1d': 86_400 } as const satisfies Record<string, Width>;
 const groups = ['api_key_id', 'workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
@@ -73,13 +74,7 @@ function renderRow(row: ReportRow, { groupBy, usual }: Rendering): object {
   const grouped = (name: (typeof groups)[number], value: string): string | null =>
     groupBy.includes(name) ? value : null;
   return {
-    uncached_input_tokens: row.inputTokens,
-    cache_creation: {
-      ephemeral_1h_input_tokens: row.cacheCreation1hInputTokens,
-      ephemeral_5m_input_tokens: row.cacheCreationInputTokens - row.cacheCreation1hInputTokens,
-    },
-    cache_read_input_tokens: row.cacheReadInputTokens,
-    output_tokens: row.outputTokens,
+    ...tokenFields(row),
     // Not counted: answers do not tell it in a form that every upstream shares.
     server_tool_use: { web_search_requests: 0 },
     api_key_id: grouped('api_key_id', row.keyId),

@@ -19,6 +19,12 @@ export function observeMessages(registry: Registry, waiting: () => number): (eve
       series: () => [...durations].map(([upstream, own]) => ({ labels: { upstream }, durations: own })),
     }),
   );
+  const tokens = new Counter({
+    name: 'nightshift_message_tokens_total',
+    help: 'Tokens of synchronous calls that were answered whole, by kind; those of streams are not counted.',
+    labelNames: ['upstream', 'kind'],
+    registers,
+  });
   new Gauge({
     name: 'nightshift_messages_waiting',
     help: 'Synchronous calls that wait for a slot.',
@@ -33,5 +39,8 @@ export function observeMessages(registry: Registry, waiting: () => number): (eve
     const own = durations.get(event.upstream) ?? new Durations();
     durations.set(event.upstream, own);
     own.add(event.durationMs);
+    const { upstream, inputTokens, outputTokens } = event;
+    if (inputTokens !== null) tokens.inc({ upstream, kind: 'input' }, inputTokens);
+    if (outputTokens !== null) tokens.inc({ upstream, kind: 'output' }, outputTokens);
   };
 }

@@ -124,3 +124,21 @@ async function rendered(events: readonly NightshiftEvent[]): Promise<string> {
 function assertLine(text: string, line: string): void {
   assert(text.split('\n').includes(line), `${line} is not in\n${text}`);
 }
+
+test('tokens of synchronous calls are counted where they are known', async () => {
+  const message: NightshiftEvent = {
+    kind: 'message',
+    upstream: 'local',
+    model: 'm',
+    workspaceId: 'w',
+    status: 200,
+    waitedMs: 0,
+    durationMs: 5,
+    inputTokens: 10,
+    outputTokens: 3,
+  };
+  const text = await rendered([message, message, { ...message, inputTokens: null, outputTokens: null }]);
+  assertLine(text, 'nightshift_messages_total{upstream="local",status="200"} 3');
+  assertLine(text, 'nightshift_message_tokens_total{upstream="local",kind="input"} 20');
+  assertLine(text, 'nightshift_message_tokens_total{upstream="local",kind="output"} 6');
+});

@@ -43,7 +43,14 @@ export function pythonWith(requirement: Requirement): string {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return python;
   mkdirSync(path.dirname(folder), { recursive: true });
   createEnvironment(folder);
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `${requirement.pythonPackage ?? 'anthropic'}${version}`]);
+  run(python, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    `${requirement.pythonPackage ?? 'anthropic'}${version}`,
+  ]);
   writeFileSync(stamp, version);
   return python;
 }

@@ -5,7 +5,15 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { lanesOfSeed, startDraw } from '../../src/simulator/draw.ts';
 import type { Draw } from '../../src/simulator/draw.ts';
-import { isImmediate, renderAnswer, renderCompletion, reset, sendAnswer, sendFault, sendStatus } from './upstream-answer.ts';
+import {
+  isImmediate,
+  renderAnswer,
+  renderCompletion,
+  reset,
+  sendAnswer,
+  sendFault,
+  sendStatus,
+} from './upstream-answer.ts';
 import { completeProfile, faultOf, windowAt } from './upstream-profile.ts';
 import type { FaultKind, UpstreamProfile, WindowKind } from './upstream-profile.ts';
 import { UpstreamRecord } from './upstream-record.ts';

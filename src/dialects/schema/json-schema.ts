@@ -40,6 +40,7 @@ function render(schema: Schema, components: Components): JsonSchema {
         ...(schema.pattern === undefined ? {} : { pattern: schema.pattern.source }),
       };
     case 'integer':
+      if (schema.rule === 'max tokens') return { type: 'integer', minimum: 0, description: 'At least 1 in a batch.' };
       return { type: 'integer', ...(schema.min === undefined ? {} : { minimum: schema.min }) };
     case 'number':
       return { type: 'number', minimum: schema.min, maximum: schema.max };
