@@ -84,7 +84,9 @@ test('llama.cpp through the Messages protocol it speaks, and translated to chat 
         assert.deepEqual([role, model], ['assistant', 'tiny'], name);
         assert.ok(usage.input_tokens + (usage.cache_read_input_tokens ?? 0) > 5 && usage.output_tokens > 0, name);
       }
-      assert.equal(results.get('short')?.message.stop_reason, 'max_tokens');
+      // Its one token may be the end itself.
+      assert.match(results.get('short')?.message.stop_reason ?? '', /^(max_tokens|end_turn)$/);
+      assert.equal(results.get('short')?.message.usage.output_tokens, 1);
       const called = results.get('tool')?.message;
       assert.equal(called?.stop_reason, 'tool_use');
       const call = called.content.find(({ type }) => type === 'tool_use') as Anthropic.ToolUseBlock;

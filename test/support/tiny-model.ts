@@ -13,7 +13,7 @@ const HEADS = 4;
 const CONTEXT = 16_384;
 const CONSTANT = 4;
 const LEAN = 8;
-const END_LEAN = 9.5;
+const SURE_LEAN = 9;
 const ALIGNMENT = 32;
 
 /** Type numbers of the GGUF format, version 3. */
@@ -52,7 +52,7 @@ function vocabulary(): readonly Token[] {
   return [
     { text: '<unk>', kind: tokenKinds.unknown, lean: -LEAN },
     { text: '<s>', kind: tokenKinds.control, lean: -LEAN },
-    { text: '</s>', kind: tokenKinds.control, lean: END_LEAN },
+    { text: '</s>', kind: tokenKinds.control, lean: SURE_LEAN },
     ...Array.from({ length: 256 }, (_, byte) => ({
       text: `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
       kind: tokenKinds.byte,
@@ -60,7 +60,7 @@ function vocabulary(): readonly Token[] {
     })),
     // The tokenizer writes a space so.
     { text: '\u2581', kind: tokenKinds.normal, lean: LEAN },
-    ...printable.map((text) => ({ text, kind: tokenKinds.normal, lean: text === TOOL_MARK ? END_LEAN : LEAN })),
+    ...printable.map((text) => ({ text, kind: tokenKinds.normal, lean: text === TOOL_MARK ? SURE_LEAN : LEAN })),
   ];
 }
 
@@ -76,6 +76,8 @@ function weights(tokens: readonly Token[]): readonly Tensor[] {
   const output = random('output.weight', EMBEDDING, tokens.length);
   for (const [token, { lean }] of tokens.entries()) {
     embedding.values[token * EMBEDDING] = CONSTANT;
+    // What must come sooner or later has the same chance after every text.
+    if (lean === SURE_LEAN) output.values.fill(0, token * EMBEDDING, (token + 1) * EMBEDDING);
     // The constant dimension is nearly all of a normed state: about the root of its length.
     output.values[token * EMBEDDING] = lean / Math.sqrt(EMBEDDING);
   }
